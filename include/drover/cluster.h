@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Membership and its state at run time. Every source reports here: the
+ * configuration, the interface, the neighbour table, the operator. The
+ * cluster alone decides who takes part and with what weight. It does no I/O and
+ * knows no clock.
+ */
+
+#include "drover/conf.h"
+
+/* What a member is worth now. */
+enum member_state {
+	MEMBER_SERVING,     /* takes new flows */
+	MEMBER_DRAINING,    /* weight 0: takes no new flows, is still forwarded to */
+	MEMBER_DISABLED,    /* by the operator: nothing is sent to it */
+	MEMBER_UNREACHABLE, /* no Ethernet address is known for it */
+};
+
+/* What an operator said at run time about a member, by name, in all its groups. */
+struct cluster_override {
+	char *member;
+	bool disabled;
+	bool draining;
+	bool has_weight;
+	unsigned int weight;
+};
+
+/* The interface as the kernel has it. */
+struct cluster_link {
+	bool present;
+	bool running; /* administratively up and with carrier */
+	unsigned int index;
+	struct mac mac;
+};
+
+struct cluster;
+
+/* Takes ownership of conf. Returns NULL without memory. */
+struct cluster *cluster_new(struct conf *conf);
+void cluster_free(struct cluster *cluster);
+DEFINE_CLEANUP(struct cluster, cluster_free)
+
+const struct conf *cluster_conf(const struct cluster *cluster);
+
+/*
+ * Replaces the configuration, taking ownership. Overrides, MACs and roles of what
+ * still exists are kept; overrides of members that are gone are dropped.
+ * Returns 0 or -ENOMEM (then the caller keeps conf and nothing changed).
+ */
+int cluster_set_conf(struct cluster *cluster, struct conf *conf);
+
+const struct cluster_link *cluster_link(const struct cluster *cluster);
+
+/* Returns true if this is news. */
+bool cluster_set_link(struct cluster *cluster, const struct cluster_link *link);
+
+/*
+ * Records what the neighbour table says of an address; mac NULL means that it
+ * could not be resolved. Returns 1 if this changes a member, 0 if not (the
+ * address belongs to none, or nothing is new), or -ENOMEM.
+ */
+int cluster_set_neighbour(
+	struct cluster *cluster, const struct address *address, const struct mac *mac);
+
+/* --- the operator ------------------------------------------------------- */
+
+/* These return 0, -ENOENT if no group has a member of this name, or -ENOMEM. */
+int cluster_drain(struct cluster *cluster, const char *member);
+int cluster_disable(struct cluster *cluster, const char *member);
+int cluster_enable(struct cluster *cluster, const char *member); /* undoes drain and disable */
+int cluster_set_weight(struct cluster *cluster, const char *member, unsigned int weight);
+
+/* Restores an override, e.g. from the state directory; same results. */
+int cluster_set_override(struct cluster *cluster, const struct cluster_override *override);
+void cluster_reset_overrides(struct cluster *cluster);
+
+/* The i-th override, ordered by member name, or NULL behind the last. */
+const struct cluster_override *cluster_override_at(const struct cluster *cluster, size_t i);
+const struct cluster_override *cluster_find_override(
+	const struct cluster *cluster, const char *member);
+
+/* --- duty --------------------------------------------------------------- */
+
+/*
+ * Gives or takes the duty of a group. Returns 1 if that is a change, 0 if
+ * not, -ENOENT for an unknown group, -EPERM if this node is no balancer of it.
+ */
+int cluster_set_active(struct cluster *cluster, const char *group, bool active);
+bool cluster_is_active(const struct cluster *cluster, const struct conf_group *group);
+
+/* True if this node is a balancer of the group (a member with balancer = true counts). */
+bool cluster_is_balancer(const struct cluster *cluster, const struct conf_group *group);
+
+/* --- what follows from all of this --------------------------------------- */
+
+/* What the cluster decided about one member of a group. */
+struct member_view {
+	enum member_state state;
+	unsigned int weight;         /* effective: 0 unless serving */
+	unsigned int nominal_weight; /* that of the operator, else of the file */
+	bool local;                  /* this very host */
+	bool has_mac;
+	struct mac mac;
+	const struct cluster_override *override; /* NULL if none */
+};
+
+/* member must belong to cluster_conf(). */
+struct member_view cluster_view(const struct cluster *cluster, const struct conf_member *member);
+
+const char *member_state_name(enum member_state state);

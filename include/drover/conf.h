@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The configuration file: libconfig text in, one checked, plain value out.
+ *
+ * Loading is whole or nothing. A file with any fault gives no struct conf at
+ * all, only the list of its faults, each "file:line: what is wrong". The
+ * result never changes after loading: what happens at run time is kept by
+ * the cluster module. drover.conf(5) documents the settings.
+ */
+
+#include "drover/address.h"
+#include "drover/cleanup.h"
+
+#define CONF_DEFAULT_PATH    "/etc/drover/drover.conf"
+#define CONF_DEFAULT_CONTROL "/run/drover/control.sock"
+
+enum {
+	CONF_BUCKETS_MIN = 256,
+	CONF_BUCKETS_MAX = 65536,
+	CONF_BUCKETS_DEFAULT = 4096,
+	CONF_WEIGHT_MAX = 65535,
+	CONF_WEIGHT_DEFAULT = 100,
+	CONF_VIP_LENGTH_MIN = 24, /* the widest IPv4 VIP subnet */
+	CONF_NAME_MAX = 63,
+	CONF_MEMBERS_MAX = 256,   /* per group; the least number of buckets */
+	CONF_SERVICES_MAX = 1024, /* per group */
+};
+
+/* Where in which file something was written; file is owned by the conf. */
+struct conf_location {
+	const char *file;
+	unsigned int line;
+};
+
+/* Ports first..last inclusive, host byte order. */
+struct port_range {
+	uint16_t first;
+	uint16_t last;
+};
+
+enum conf_election {
+	CONF_ELECTION_MANUAL, /* activate and standby are commands */
+	CONF_ELECTION_ALWAYS, /* this balancer is always active */
+};
+
+enum conf_scheduler {
+	CONF_SCHEDULER_HASH,
+	CONF_SCHEDULER_SOURCE,
+	CONF_SCHEDULER_RR,
+	CONF_SCHEDULER_RANDOM,
+};
+
+/* What a service's protocol setting selects; "any" is both bits. */
+enum conf_protocol {
+	CONF_PROTOCOL_TCP = 1 << 0,
+	CONF_PROTOCOL_UDP = 1 << 1,
+	CONF_PROTOCOL_ANY = CONF_PROTOCOL_TCP | CONF_PROTOCOL_UDP,
+};
+
+struct conf_vip {
+	struct prefix prefix;
+	struct conf_location location;
+};
+
+struct conf_outgoing {
+	struct port_range range;
+	struct conf_location location;
+};
+
+/* A host of a group: it takes traffic (member), or the duty (balancer), or both. */
+struct conf_member {
+	char *name;
+	struct address address;
+	bool has_mac; /* mac was given in the file: it is not resolved */
+	struct mac mac;
+	unsigned int weight; /* 0..CONF_WEIGHT_MAX */
+	bool balancer;
+	bool balancer_only; /* listed under "balancers": never takes traffic, weight is 0 */
+	struct conf_outgoing *outgoing;
+	size_t n_outgoing;
+	struct conf_location location;
+};
+
+struct conf_service {
+	char *name;
+	enum conf_protocol protocol;
+	struct port_range *ports; /* sorted, disjoint; none means every port */
+	size_t n_ports;
+	enum conf_scheduler scheduler;
+	char *check;     /* NULL if none; one of the names in drover.conf(5) */
+	size_t *members; /* indices into the group's members, ascending; always filled */
+	size_t n_members;
+	bool all_members; /* the setting was absent: every member (not balancer_only) */
+	struct conf_location location;
+};
+
+struct conf_group {
+	char *name;
+	struct conf_vip *vips; /* of the file and of vips_file; never empty, never overlapping */
+	size_t n_vips;
+	struct conf_member *members; /* in file order, "balancers" after "members" */
+	size_t n_members;
+	struct conf_service *services;
+	size_t n_services;
+	struct conf_location location;
+};
+
+struct conf_sync {
+	bool present;
+	unsigned int id; /* 0..255 */
+	struct address *peers;
+	size_t n_peers;
+	bool has_multicast;
+	struct address multicast;
+	uint16_t port;
+	char *key_file; /* NULL if none; not read here */
+};
+
+struct conf {
+	char *path; /* the file it was read from */
+	char *node;
+	char *interface;
+	enum conf_election election;
+	uint32_t buckets; /* power of two */
+	uint32_t seed;
+	char *control; /* path of the control socket */
+	struct conf_group *groups;
+	size_t n_groups;
+	struct conf_sync sync;
+	char **files; /* names of all files read; locations point here */
+	size_t n_files;
+};
+
+/* Faults found in a configuration, in the order of their lines. */
+struct conf_errors {
+	char **messages; /* "file:line: what is wrong", without a newline */
+	size_t n_messages;
+};
+
+/*
+ * Reads and checks a configuration file and the vipaddrs files that it names.
+ * On success returns 0 and the caller owns *ret_conf. On failure returns
+ * -EINVAL (faults in the file), -ENOMEM, or the error of opening it; *ret_conf
+ * is untouched and errors names at least one fault.
+ */
+int conf_load(const char *path, struct conf **ret_conf, struct conf_errors *errors);
+
+/*
+ * The same from text in memory, for tests and fuzzing: path only names it in
+ * messages. Files named by the text (vips_file, @include) are still opened.
+ */
+int conf_parse(
+	const char *path, const char *text, struct conf **ret_conf, struct conf_errors *errors);
+
+void conf_free(struct conf *conf);
+DEFINE_CLEANUP(struct conf, conf_free)
+
+void conf_errors_done(struct conf_errors *errors);
+
+/* Names as the file writes them: "hash", "manual", "tcp", … */
+const char *conf_scheduler_name(enum conf_scheduler scheduler);
+const char *conf_election_name(enum conf_election election);
+const char *conf_protocol_name(enum conf_protocol protocol);
+
+/* Finds by name; returns NULL if there is none. */
+const struct conf_group *conf_find_group(const struct conf *conf, const char *name);
+const struct conf_member *conf_group_find_member(const struct conf_group *group, const char *name);

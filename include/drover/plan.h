@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The plan: everything the kernel should hold now, in the words of the
+ * cluster, not yet in those of nftables. It is computed from the cluster
+ * and from nothing else: no I/O, no clock, no kernel.
+ *
+ * Services that share a protocol, a scheduler and a set of members are dealt
+ * out in the same way, so they become one "distribution" with the union of
+ * their ports. The kernel's cost of a packet and of a change then depends on the number
+ * of distributions, not on the number of services.
+ *
+ * A plan borrows names and locations from the configuration that the cluster
+ * holds; it must not outlive it.
+ */
+
+#include "drover/buckets.h"
+#include "drover/cluster.h"
+
+struct plan_member {
+	const char *name;
+	struct address address;
+	struct mac mac;
+	bool local;    /* deliver to this host instead of forwarding */
+	uint32_t mark; /* stable, non-zero identity: remembered flows carry it */
+	struct conf_location location;
+};
+
+/* A bucket table; shared by all distributions over the same members in the same order. */
+struct plan_table {
+	char *label; /* "all", or the name of the first service with this subset of members */
+	enum buckets_order order;
+	uint16_t *slots; /* plan.n_buckets entries: indices into group.members, or BUCKETS_NONE */
+	size_t *members; /* the subset, as indices into conf_group.members */
+	size_t n_members;
+	struct conf_location location;
+};
+
+struct plan_port {
+	struct port_range range;
+	const char *service; /* name of the service that it belongs to */
+	struct conf_location location;
+};
+
+struct plan_distribution {
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	enum conf_scheduler scheduler;
+	size_t table;            /* index into group.tables: the one the scheduler walks */
+	size_t fallback;         /* a BUCKETS_RENDEZVOUS table, for flows that learning lost */
+	struct plan_port *ports; /* sorted by number; none means every port */
+	size_t n_ports;
+	const char *service; /* of the first service */
+	struct conf_location location;
+};
+
+struct plan_outgoing {
+	struct port_range range;
+	size_t member; /* index into group.members */
+	struct conf_location location;
+};
+
+struct plan_peer {
+	const char *name;
+	struct mac mac;
+	struct conf_location location;
+};
+
+/* A group that this host is the active balancer of. */
+struct plan_group {
+	const char *name;
+	const struct conf_vip *vips; /* borrowed */
+	size_t n_vips;
+	struct plan_member *members; /* those that packets may be sent to, ordered by name */
+	size_t n_members;
+	struct plan_table *tables;
+	size_t n_tables;
+	struct plan_distribution *distributions; /* those with ports before those without */
+	size_t n_distributions;
+	struct plan_outgoing *outgoing; /* sorted by port */
+	size_t n_outgoing;
+	struct plan_peer *peers; /* the other balancers, ordered by name */
+	size_t n_peers;
+	struct conf_location location;
+};
+
+/* VIPs for which this host must not answer ARP: it is not their active balancer. */
+struct plan_suppress {
+	const struct conf_vip **vips;
+	size_t n_vips;
+	struct address source; /* this host's own address, for ARP of its own */
+};
+
+struct plan {
+	const char *interface;
+	unsigned int interface_index; /* 0 if the interface is absent */
+	struct mac mac;               /* this host's own */
+	uint32_t n_buckets;
+	uint32_t seed;
+	struct plan_group *groups;
+	size_t n_groups;
+	struct plan_suppress suppress;
+};
+
+/* A change to look at before it is made: droverctl explain --without. */
+struct plan_what_if {
+	const char *without; /* a member's name that is treated as disabled, or NULL */
+};
+
+/*
+ * Computes the plan. what_if may be NULL. Returns 0 and the caller owns
+ * *ret_plan, -ENOMEM, or -E2BIG (more members than buckets, which a checked
+ * configuration rules out).
+ */
+int plan_build(
+	const struct cluster *cluster, const struct plan_what_if *what_if, struct plan **ret_plan);
+void plan_free(struct plan *plan);
+DEFINE_CLEANUP(struct plan, plan_free)
+
+const struct plan_group *plan_find_group(const struct plan *plan, const char *name);
+
+/* Number of slots that a member (index into group.members) has in a table. */
+size_t plan_table_count(const struct plan *plan, const struct plan_table *table, size_t member);

@@ -1,0 +1,203 @@
+"""Topologies: a switch with hosts on it, a client, perhaps behind a router.
+
+        client ---- [router] ---- switch ---- fe5, fe6, ... (nodes)
+
+The segment is 192.0.2.0/24; node feN has address 192.0.2.N and MAC 02:00:00:00:00:NN.
+The client is 192.0.2.200 on the segment itself; behind the router it is 203.0.113.1 and
+every address of 198.18.0.0/16.
+"""
+
+import atexit
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .host import Host
+from .namespace import sweep
+from .node import Node
+from .wait import wait_until
+
+SUBNET = "198.51.100.48/29"
+VIP = "192.0.2.100"
+SEGMENT = "192.0.2"
+CLIENT_NUMBER = 200
+ROUTER_NUMBER = 254
+CLIENT_NETWORK = "198.18.0.0/16"
+
+
+def number_of(name):
+    """The number at the end of a node's name: its address and MAC carry it."""
+    match = re.search(r"(\d+)$", name)
+    assert match, f"the name of node {name} has no number at its end"
+    return int(match[1])
+
+
+class Lab:
+    """A cluster. Close it, or use it as a context manager, and nothing of it remains."""
+
+    def __init__(self, names, router=False, vips=(VIP, SUBNET)):
+        self.vips = list(vips)
+        self.nodes = {}
+        self.router = None
+        self._hosts = []
+        sweep()
+        self.directory = Path(tempfile.mkdtemp(prefix="drover-lab-"))
+        self.directory.chmod(0o755)
+        atexit.register(self.close)
+        try:
+            self._build(names, router)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __getitem__(self, name):
+        return self.nodes[name]
+
+    def __iter__(self):
+        return iter(self.nodes.values())
+
+    # --- topology ----------------------------------------------------------
+
+    def _build(self, names, router):
+        self.switch = self._add(Host("switch", self.directory))
+        self.switch.ip("link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+        self.switch.ip("link", "set", "br0", "up")
+        for name in names:
+            node = self._add(Node(name, self.directory, number_of(name)))
+            self.nodes[name] = node
+            self.plug(node)
+        self.client = self._add(Host("client", self.directory))
+        if router:
+            self._add_router()
+        else:
+            self._connect(self.client, CLIENT_NUMBER)
+            self._route_vips(self.client)
+
+    def _add(self, host):
+        self._hosts.append(host)
+        return host
+
+    def _connect(self, host, number):
+        """Gives a host its eth0 on the switch."""
+        mac = f"02:00:00:00:00:{number:02x}"
+        self.switch.ip("link", "add", host.name, "type", "veth", "peer", "name", "eth0",
+                       "address", mac, "netns", host.namespace.name)
+        self.switch.ip("link", "set", host.name, "master", "br0", "up")
+        host.ip("addr", "add", f"{SEGMENT}.{number}/24", "dev", "eth0")
+        host.ip("link", "set", "eth0", "up")
+        host.wait_for_link()
+
+    def _route_vips(self, host):
+        """VIPs of other networks are reached on the segment, each by its own ARP."""
+        for vip in self.vips:
+            if not vip.startswith(SEGMENT + "."):
+                host.ip("route", "add", vip, "dev", "eth0")
+
+    def _add_router(self):
+        self.router = self._add(Host("router", self.directory))
+        self.router.set_sysctl("ipv4/ip_forward", 1)
+        self._connect(self.router, ROUTER_NUMBER)
+        self._route_vips(self.router)
+        self.router.ip("link", "add", "eth1", "type", "veth", "peer", "name", "eth0",
+                       "netns", self.client.namespace.name)
+        self.router.ip("addr", "add", "203.0.113.254/24", "dev", "eth1")
+        self.router.ip("link", "set", "eth1", "up")
+        self.client.ip("addr", "add", "203.0.113.1/24", "dev", "eth0")
+        self.client.ip("link", "set", "eth0", "up")
+        self.client.ip("route", "add", "local", CLIENT_NETWORK, "dev", "lo")
+        self.client.ip("route", "add", "default", "via", "203.0.113.254")
+        self.router.ip("route", "add", CLIENT_NETWORK, "via", "203.0.113.1")
+        self.client.wait_for_link()
+        for node in self:
+            node.ip("route", "add", "default", "via", f"{SEGMENT}.{ROUTER_NUMBER}")
+
+    def plug(self, node):
+        """Gives a node an interface, again if it had been removed; VIPs stay on lo."""
+        self._connect(node, node.number)
+        if self.router:
+            node.ip("route", "add", "default", "via", f"{SEGMENT}.{ROUTER_NUMBER}")
+        for vip in self.vips:
+            length = "" if "/" in vip else "/32"
+            node.ip("addr", "replace", vip + length, "dev", "lo")
+
+    def unplug(self, node):
+        """Removes a node's interface, as when its driver is unloaded."""
+        self.switch.ip("link", "delete", node.name)
+
+    # --- cluster -----------------------------------------------------------
+
+    def group(self, weights=None, balancers=None, services=None, **changes):
+        """The settings of group A: all nodes are members of weight 100 unless told otherwise.
+
+        weights: {name: weight} of the members; balancers: names (default: all members)
+        """
+        weights = weights or {name: 100 for name in self.nodes}
+        balancers = list(weights) if balancers is None else balancers
+        members = []
+        for name, weight in weights.items():
+            member = {"name": name, "address": self.address(name), "weight": weight}
+            members.append(member | ({"balancer": True} if name in balancers else {}))
+        outside = [{"name": name, "address": self.address(name)}
+                   for name in balancers if name not in weights]
+        group = {"name": "A", "vips": self.vips, "members": members}
+        group |= {"balancers": outside} if outside else {}
+        services = services or [{"name": "web", "protocol": "tcp", "ports": "80"}]
+        return group | {"services": services} | changes
+
+    def address(self, name):
+        return f"{SEGMENT}.{number_of(name)}"
+
+    def configure(self, group=None, only=None, **top):
+        """Writes the configuration of all nodes, or of those in only."""
+        for name in only or self.nodes:
+            self[name].write_conf(top | {"groups": [group or self.group()]})
+
+    def start(self, *names):
+        """Starts droverd on these nodes, or all."""
+        for name in names or self.nodes:
+            self[name].start_droverd()
+
+    def activate(self, name):
+        """Gives the duty to a node, and waits until all its members are in the kernel's table."""
+        self[name].ctl("activate")
+        self.wait_serving(name)
+
+    def wait_serving(self, balancer, *names):
+        """Waits until the balancer serves with these members, or with all that have weight."""
+        def serving():
+            members = self[balancer].group()["members"]
+            wanted = [member for member in members
+                      if (member["name"] in names if names else member["configured_weight"])]
+            in_sync = self[balancer].ctl("status")["kernel"]["in_sync"]
+            return in_sync and all(member["state"] == "serving" for member in wanted)
+        wait_until(serving, 15, f"members serving on {balancer}")
+
+    def serve(self, tcp="80", udp=""):
+        """Starts echo servers on all nodes."""
+        for node in self:
+            node.serve(tcp, udp)
+
+    # --- end --------------------------------------------------------------
+
+    def logs(self):
+        """What all daemons have written, for the report of a failed test."""
+        return {node.name: node.log() for node in self if node.log()}
+
+    def close(self):
+        """Ends everything; a second call does nothing."""
+        hosts, self._hosts = self._hosts, []
+        for host in reversed(hosts):
+            try:
+                host.close()
+            except (OSError, subprocess.SubprocessError) as error:
+                print(f"cannot close {host.name}: {error}")
+        shutil.rmtree(self.directory, ignore_errors=True)
+        atexit.unregister(self.close)

@@ -1,0 +1,128 @@
+"""A host of the cluster: where droverd runs and members serve."""
+
+import json
+import re
+
+from .config import render
+from .daemon import Daemon
+from .host import Host
+from .programs import program
+
+
+def _table(item):
+    """The table that one of nft's objects is in, or is."""
+    return item.get("table") or item.get("name")
+
+
+class CtlError(AssertionError):
+    """droverctl did not end as expected."""
+
+
+class Node(Host):
+    """A host with one interface, eth0, and the files of a drover installation."""
+
+    def __init__(self, name, directory, number):
+        super().__init__(name, directory)
+        self.number = number
+        self.mac = f"02:00:00:00:00:{number:02x}"
+        self.daemon = None
+        self.conf_path = self.directory / "drover.conf"
+        self.state_directory = self.directory / "state"
+        self.run_directory = self.directory / "run"
+        self.control_path = self.run_directory / "control.sock"
+        self.log_path = self.directory / "log"
+        for path in (self.state_directory, self.run_directory):
+            path.mkdir()
+            path.chmod(0o777)
+
+    # --- configuration -----------------------------------------------------
+
+    def write_conf(self, settings):
+        """Writes the configuration: a dict (see config.py), completed with this host's own."""
+        own = {"node": self.name, "interface": "eth0", "control": str(self.control_path)}
+        self.write_conf_text(render(own | settings))
+
+    def write_conf_text(self, text):
+        self.conf_path.write_text(text)
+
+    # --- droverd -----------------------------------------------------------
+
+    def start_droverd(self, environment=None, arguments=(), unprivileged=False):
+        """Starts droverd and waits until it says that it is ready."""
+        assert not (self.daemon and self.daemon.running), f"droverd already runs on {self.name}"
+        self.daemon = Daemon(self, environment, arguments, unprivileged)
+        self.daemon.wait_ready()
+        return self.daemon
+
+    def stop_droverd(self):
+        status = self.daemon.stop()
+        assert status == 0, f"droverd on {self.name} stopped with {status}\n{self.log()}"
+
+    def restart_droverd(self):
+        self.stop_droverd()
+        self.start_droverd()
+
+    def kill_droverd(self):
+        self.daemon.kill()
+
+    def log(self):
+        return self.log_path.read_text() if self.log_path.exists() else ""
+
+    def droverd(self, *arguments):
+        """Runs droverd with arguments that make it end by itself, like -t and -p."""
+        return self.run(program("droverd"), "-c", self.conf_path, *arguments, check=False)
+
+    # --- droverctl ---------------------------------------------------------
+
+    def droverctl(self, *words):
+        """Runs droverctl as an operator does; returns what it printed and its exit status."""
+        return self.run(program("droverctl"), "-s", self.control_path, *words, check=False)
+
+    def ctl(self, *words, exit_status=0):
+        """Runs droverctl -j and returns its reply; raises unless it ends with exit_status."""
+        done = self.droverctl("-j", *words)
+        if done.returncode != exit_status:
+            raise CtlError(f"{self.name}: droverctl {' '.join(map(str, words))}: exit "
+                           f"{done.returncode}\n{done.stdout}{done.stderr}\n{self.log()}")
+        return json.loads(done.stdout)
+
+    def group(self, name="A"):
+        groups = self.ctl("status")["groups"]
+        return next(group for group in groups if group["name"] == name)
+
+    def member(self, name, group="A"):
+        members = self.group(group)["members"]
+        return next(member for member in members if member["name"] == name)
+
+    def is_active(self, group="A"):
+        return self.group(group)["role"] == "active"
+
+    # --- what is in the kernel ---------------------------------------------
+
+    def drover_objects(self, kind, family="netdev"):
+        """nft's objects of one kind in the table drover of a family."""
+        found = [item[kind] for item in self.nft_json("-a") if kind in item]
+        return [item for item in found if item["family"] == family and _table(item) == "drover"]
+
+    def handles(self):
+        """Every handle of drover's tables: they change when an object is made anew."""
+        handles = set()
+        for item in self.nft_json("-a"):
+            for kind, body in item.items():
+                if _table(body) == "drover":
+                    name = body.get("name") or body.get("comment") or body.get("chain")
+                    handles.add((kind, body["family"], name, body["handle"]))
+        return handles
+
+    def forwarded(self, member, group="A"):
+        """Packets that the member's chain has counted."""
+        chain = f"member/{group}/{member}"
+        for rule in self.drover_objects("rule"):
+            if rule["chain"] == chain:
+                return next(part["counter"]["packets"] for part in rule["expr"]
+                            if "counter" in part)
+        raise AssertionError(f"no rule in chain {chain} of {self.name}\n{self.ruleset()}")
+
+    def has_address(self, address, interface="eth0"):
+        listing = self.run("ip", "-o", "-4", "addr", "show", "dev", interface, check=False).stdout
+        return bool(re.search(rf"inet {re.escape(address)}[/ ]", listing))

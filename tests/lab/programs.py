@@ -1,0 +1,27 @@
+"""Where the programs under test are: the build directory in DROVER_BUILD, else build/plain."""
+
+import functools
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def build_directory():
+    return Path(os.environ.get("DROVER_BUILD") or REPOSITORY / "build/plain").resolve()
+
+
+def is_sanitized():
+    """True if the programs carry sanitizers, which makes them several times slower."""
+    options = build_directory() / "meson-info/intro-buildoptions.json"
+    return options.exists() and '"address,undefined"' in options.read_text()
+
+
+@functools.cache
+def program(name):
+    """The path of a program of the build."""
+    for directory, _, files in os.walk(build_directory()):
+        path = Path(directory) / name
+        if name in files and os.access(path, os.X_OK):
+            return str(path)
+    raise FileNotFoundError(f"{name} is not in {build_directory()}: build it first")

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "arguments.h"
+
+#include "drover/address.h"
+#include "drover/control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	ENDPOINT_TEXT_MAX = ADDRESS_TEXT_MAX + sizeof("[]:65535"),
+};
+
+__attribute__((format(printf, 2, 3))) static int refuse(char **reterr_why, const char *format, ...)
+{
+	char *why = NULL;
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vasprintf(&why, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		return -ENOMEM;
+	*reterr_why = why;
+	return -EINVAL;
+}
+
+static int check_count(int count, char **arguments, int least, int most, char **reterr_why)
+{
+	if (count > most)
+		return refuse(reterr_why, "unexpected argument \"%s\"", arguments[most]);
+	if (count < least)
+		return refuse(reterr_why, "argument missing");
+	return 0;
+}
+
+/* JSON holds nothing but UTF-8, so a name that is not cannot be one of the daemon's. */
+static int add_name(json_t *request, const char *key, const char *name, char **reterr_why)
+{
+	_cleanup_(json_decref_p) json_t *string = NULL;
+
+	if (!*name)
+		return refuse(reterr_why, "the %s is empty", key);
+	string = json_string(name);
+	if (!string)
+		return refuse(reterr_why, "the %s is not UTF-8 text", key);
+	return json_object_set(request, key, string) < 0 ? -ENOMEM : 0;
+}
+
+/* Reads decimal digits and nothing else: strtoul() would also take " +7" and "-7". */
+static int number_parse(const char *text, unsigned int most, unsigned int *ret_number)
+{
+	unsigned int number = 0;
+
+	if (!*text)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		number = number * 10 + (unsigned int)(*text - '0');
+		if (number > most)
+			return -ERANGE;
+	}
+	*ret_number = number;
+	return 0;
+}
+
+int arguments_none(int argument_count, char **arguments, json_t *request, char **reterr_why)
+{
+	(void)request;
+	return check_count(argument_count, arguments, 0, 0, reterr_why);
+}
+
+int arguments_group(int argument_count, char **arguments, json_t *request, char **reterr_why)
+{
+	int r = check_count(argument_count, arguments, 0, 1, reterr_why);
+
+	if (r < 0 || argument_count == 0)
+		return r;
+	return add_name(request, "group", arguments[0], reterr_why);
+}
+
+int arguments_member(int argument_count, char **arguments, json_t *request, char **reterr_why)
+{
+	int r = check_count(argument_count, arguments, 1, 1, reterr_why);
+
+	if (r < 0)
+		return r;
+	return add_name(request, "member", arguments[0], reterr_why);
+}
+
+int arguments_weight(int argument_count, char **arguments, json_t *request, char **reterr_why)
+{
+	unsigned int weight;
+	int r = check_count(argument_count, arguments, 2, 2, reterr_why);
+
+	if (r < 0)
+		return r;
+	if (number_parse(arguments[1], UINT16_MAX, &weight) < 0)
+		return refuse(
+			reterr_why, "weight \"%s\" is not a number from 0 to 65535", arguments[1]);
+	r = add_name(request, "member", arguments[0], reterr_why);
+	if (r < 0)
+		return r;
+	return json_object_set_new(request, "weight", json_integer(weight)) < 0 ? -ENOMEM : 0;
+}
+
+int arguments_reload(int argument_count, char **arguments, json_t *request, char **reterr_why)
+{
+	int r = check_count(argument_count, arguments, 0, 1, reterr_why);
+
+	if (r < 0)
+		return r;
+	if (argument_count == 1 && strcmp(arguments[0], "--reset") != 0)
+		return refuse(reterr_why, "unexpected argument \"%s\"", arguments[0]);
+	return json_object_set_new(request, "reset", json_boolean(argument_count == 1)) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+/* Accepts "198.51.100.7:40001" and "[2001:db8::7]:40001". */
+static int endpoint_check(const char *text)
+{
+	char copy[ENDPOINT_TEXT_MAX], *colon, *address_text = copy;
+	struct address address;
+	unsigned int port;
+
+	if (strlen(text) >= sizeof(copy))
+		return -EINVAL;
+	strcpy(copy, text);
+	colon = strrchr(copy, ':');
+	if (!colon || number_parse(colon + 1, UINT16_MAX, &port) < 0 || port == 0)
+		return -EINVAL;
+	*colon = '\0';
+	if (*copy == '[') {
+		if (colon[-1] != ']')
+			return -EINVAL;
+		colon[-1] = '\0';
+		address_text++;
+	}
+	if (address_parse(address_text, &address) < 0)
+		return -EINVAL;
+	return (address.family == AF_INET6) == (*copy == '[') ? 0 : -EINVAL;
+}
+
+static int add_endpoint(json_t *request, const char *key, const char *text, char **reterr_why)
+{
+	if (endpoint_check(text) < 0)
+		return refuse(reterr_why,
+			"%s \"%s\" is not ADDRESS:PORT with a port from 1 to 65535", key, text);
+	return json_object_set_new(request, key, json_string(text)) < 0 ? -ENOMEM : 0;
+}
+
+/* Moves --without MEMBER out of the arguments, wherever it stands. */
+static int take_without(
+	int *argument_count, char **arguments, const char **ret_member, char **reterr_why)
+{
+	const char *member = NULL;
+	int kept = 0;
+
+	for (int i = 0; i < *argument_count; i++) {
+		if (strcmp(arguments[i], "--without") != 0) {
+			arguments[kept++] = arguments[i];
+			continue;
+		}
+		if (member)
+			return refuse(reterr_why, "--without is given twice");
+		if (i + 1 == *argument_count)
+			return refuse(reterr_why, "--without needs a member");
+		member = arguments[++i];
+	}
+	*argument_count = kept;
+	*ret_member = member;
+	return 0;
+}
+
+int arguments_explain(int argument_count, char **arguments, json_t *request, char **reterr_why)
+{
+	const char *without = NULL;
+	int r = take_without(&argument_count, arguments, &without, reterr_why);
+
+	if (r < 0)
+		return r;
+	r = check_count(argument_count, arguments, 3, 3, reterr_why);
+	if (r < 0)
+		return r;
+	if (strcmp(arguments[0], "tcp") != 0 && strcmp(arguments[0], "udp") != 0)
+		return refuse(reterr_why, "protocol \"%s\" is neither tcp nor udp", arguments[0]);
+	r = add_name(request, "protocol", arguments[0], reterr_why);
+	if (r < 0)
+		return r;
+	r = add_endpoint(request, "client", arguments[1], reterr_why);
+	if (r < 0)
+		return r;
+	r = add_endpoint(request, "vip", arguments[2], reterr_why);
+	if (r < 0 || !without)
+		return r;
+	return add_name(request, "without", without, reterr_why);
+}

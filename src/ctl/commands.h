@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The commands of droverctl: usage, help, requests and renderers come from one table. */
+
+#include "render.h"
+
+#include <jansson.h>
+
+/*
+ * Checks the arguments behind the command's name and adds them to the request.
+ * Returns 0, -ENOMEM, or -EINVAL with a new string *reterr_why.
+ */
+typedef int (*request_builder_t)(
+	int argument_count, char **arguments, json_t *request, char **reterr_why);
+
+struct command {
+	const char *name;
+	const char *arguments; /* as usage shows them */
+	const char *help;
+	request_builder_t build;
+	renderer_t render;
+	const char *truth; /* the reply's field that must be true for exit status 0 */
+	int timeout_ms;
+};
+
+/*
+ * Finds a command by its name, or by the beginning of one name only. Returns 0,
+ * or -EINVAL with a new string *reterr_why that lists the valid ones; -ENOMEM.
+ */
+int command_find(const char *name, const struct command **ret_command, char **reterr_why);
+
+void command_print_usage(FILE *out, const struct command *command);
+void command_print_help(FILE *out);

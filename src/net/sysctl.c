@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Settings below /proc/sys/net/ipv4. */
+
+#include "drover/sysctl.h"
+
+#include "drover/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* Reads a setting's text without its newline. Returns 0 or -errno. */
+static int read_text(int fd, char *buffer, size_t size)
+{
+	ssize_t n = pread(fd, buffer, size - 1, 0);
+
+	if (n < 0)
+		return -errno;
+	buffer[n] = '\0';
+	buffer[strcspn(buffer, "\n")] = '\0';
+	return 0;
+}
+
+/* True if the text is one part of a path and leads nowhere else. */
+static bool is_path_part(const char *text)
+{
+	return *text && !strchr(text, '/') && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+}
+
+static int read_integer(int fd, int *ret_value)
+{
+	char text[32], *end;
+	long value;
+	int r;
+
+	r = read_text(fd, text, sizeof(text));
+	if (r < 0)
+		return r;
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || end == text || *end || value < INT_MIN || value > INT_MAX)
+		return -EBADMSG;
+	*ret_value = (int)value;
+	return 0;
+}
+
+int sysctl_raise(const char *interface, const char *setting, int wanted)
+{
+	_cleanup_(free_p) char *path = NULL;
+	_cleanup_(close_p) int in = -1, out = -1;
+	char text[16];
+	int r, value, n;
+
+	if (!is_path_part(interface) || !is_path_part(setting))
+		return -EINVAL;
+	if (asprintf(&path, "/proc/sys/net/ipv4/conf/%s/%s", interface, setting) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	in = open(path, O_RDONLY | O_CLOEXEC);
+	if (in < 0)
+		return -errno;
+	r = read_integer(in, &value);
+	if (r < 0)
+		return r;
+	if (value >= wanted)
+		return 0;
+	out = open(path, O_WRONLY | O_CLOEXEC);
+	if (out < 0)
+		return -errno;
+	n = snprintf(text, sizeof(text), "%d\n", wanted);
+	/* The kernel takes the whole value in one write, or none of it. */
+	if (write(out, text, (size_t)n) < 0)
+		return -errno;
+	return 1;
+}
+
+int sysctl_local_port_range(unsigned int *ret_first, unsigned int *ret_last)
+{
+	_cleanup_(close_p) int fd = -1;
+	unsigned int first, last;
+	char text[64], rest;
+	int r;
+
+	fd = open("/proc/sys/net/ipv4/ip_local_port_range", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = read_text(fd, text, sizeof(text));
+	if (r < 0)
+		return r;
+	if (sscanf(text, "%u %u%c", &first, &last, &rest) != 2 || first > last || last > 65535)
+		return -EBADMSG;
+	*ret_first = first;
+	*ret_last = last;
+	return 0;
+}

@@ -4,7 +4,9 @@
  * The configuration file: libconfig text in, one checked, plain value out.
  *
  * Loading is whole or nothing. A file with any fault gives no struct conf at
- * all, only the list of its faults, each "file:line: what is wrong". The
+ * all, only the list of its faults, each "file:line: what is wrong" ("file:
+ * what is wrong" where no line is at fault). Files that a file names by a
+ * relative path (@include, vips_file) are looked for beside it. The
  * result never changes after loading: what happens at run time is kept by
  * the cluster module. drover.conf(5) documents the settings.
  */
@@ -14,6 +16,7 @@
 
 #define CONF_DEFAULT_PATH    "/etc/drover/drover.conf"
 #define CONF_DEFAULT_CONTROL "/run/drover/control.sock"
+#define CONF_DEFAULT_SEED    0x64726f76u /* any will do, if all nodes have the same */
 
 enum {
 	CONF_BUCKETS_MIN = 256,

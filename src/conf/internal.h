@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Inside of the configuration module. Text flows through it one way:
+ *
+ *   file.c -> source.c -> libconfig -> reader.c with the tables of settings.c,
+ *   groups.c and services.c (VIPs: vips.c) -> check.c
+ *
+ * Every stage reports to faults.c and goes on, so that one run names every
+ * fault. What could not be read stays zero, and the checks pass over it.
+ */
+
+#include "drover/conf.h"
+
+#include <libconfig.h>
+
+/* What is being read, for messages: group "A": member "fe5": … */
+struct scope {
+	const struct scope *parent;
+	const char *kind;
+	const char *name; /* NULL: the number tells it from its siblings */
+	size_t number;    /* 0: there is only one */
+};
+
+/* The text given to libconfig; lines[i] tells where its line i + 1 was written. */
+struct source {
+	char *text;
+	struct conf_location *lines;
+	size_t n_lines;
+};
+
+struct fault {
+	struct conf_location location;
+	char *message;
+};
+
+/* One reading of one configuration. */
+struct reader {
+	struct conf *conf; /* in the making */
+	struct source source;
+	const struct scope *scope;
+	struct fault *faults;
+	size_t n_faults;
+	size_t n_faults_left_off;
+	bool no_memory;
+
+	struct conf_group *group;           /* in the making */
+	struct conf_location node_location; /* of the setting; the line is 0 without one */
+};
+
+/* Appends a zeroed element to an array; yields its address, or NULL without memory. */
+#define array_append(array, n)                                                                     \
+	({                                                                                         \
+		__typeof__(array) grown_ = reallocarray((array), (n) + 1, sizeof(*(array)));       \
+		if (grown_) {                                                                      \
+			(array) = grown_;                                                          \
+			grown_ += (n)++;                                                           \
+			*grown_ = (__typeof__(*grown_)){ 0 };                                      \
+		}                                                                                  \
+		grown_;                                                                            \
+	})
+
+/* faults.c */
+struct conf_location conf_nowhere(const struct conf *conf);
+bool location_is_before(
+	const struct conf *conf, const struct conf_location *a, const struct conf_location *b);
+void fault_add(struct reader *reader, struct conf_location location, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void fault_no_memory(struct reader *reader);
+int faults_finish(struct reader *reader, struct conf_errors *errors);
+
+/* file.c */
+int file_read(const char *path, char **ret_text, size_t *ret_length);
+char *file_beside(const char *file, const char *path);
+const char *file_note(struct reader *reader, const char *path);
+
+/* source.c: source_read() returns false after a fault. */
+bool source_read(struct reader *reader, const char *file, const char *text, size_t length);
+void source_done(struct source *source);
+
+/* settings.c, groups.c, services.c, vips.c, check.c */
+void settings_read(struct reader *reader, const config_setting_t *root);
+void group_read(struct reader *reader, const config_setting_t *setting, void *object);
+void service_read(struct reader *reader, const config_setting_t *setting, void *object);
+void vip_read(struct reader *reader, const config_setting_t *setting, void *object);
+void vips_file_read(struct reader *reader, const config_setting_t *setting, void *object);
+void conf_check(struct reader *reader);

@@ -69,7 +69,9 @@ static const char *reason_of(int error)
 	case -ETIMEDOUT:
 		return "it does not answer (timed out)";
 	case -EBADMSG:
-		return "its answer is not understood (not a JSON object)";
+		return "its answer is not understood";
+	case -ECONNRESET:
+		return "it closed the connection without an answer";
 	default:
 		return strerror(-error);
 	}

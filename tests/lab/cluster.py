@@ -8,10 +8,13 @@ every address of 198.18.0.0/16.
 """
 
 import atexit
+import contextlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 from .host import Host
@@ -25,6 +28,21 @@ SEGMENT = "192.0.2"
 CLIENT_NUMBER = 200
 ROUTER_NUMBER = 254
 CLIENT_NETWORK = "198.18.0.0/16"
+
+
+@contextlib.contextmanager
+def uninterrupted():
+    """Cleaning up goes on to its end, however often Ctrl-C is pressed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN)
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def number_of(name):
@@ -165,10 +183,25 @@ class Lab:
         for name in names or self.nodes:
             self[name].start_droverd()
 
+    def launch(self, group=None, active="fe5", tcp="80", udp="", **top):
+        """The usual beginning: configuration, servers, daemons, and one active balancer."""
+        self.configure(group, **top)
+        self.serve(tcp, udp)
+        self.start()
+        self.activate(active)
+
     def activate(self, name):
         """Gives the duty to a node, and waits until all its members are in the kernel's table."""
         self[name].ctl("activate")
         self.wait_serving(name)
+
+    def activate_without(self, name, dead):
+        """Gives the duty to a node whose fellow is dead, which it has not noticed yet."""
+        self[name].hasten_neighbours()
+        self[name].ctl("activate")
+        wait_until(lambda: self[name].member(dead)["state"] == "unreachable", 40,
+                   f"{name} noticing that {dead} is dead")
+        self.wait_serving(name, *(other for other in self.nodes if other != dead))
 
     def wait_serving(self, balancer, *names):
         """Waits until the balancer serves with these members, or with all that have weight."""
@@ -194,10 +227,11 @@ class Lab:
     def close(self):
         """Ends everything; a second call does nothing."""
         hosts, self._hosts = self._hosts, []
-        for host in reversed(hosts):
-            try:
-                host.close()
-            except (OSError, subprocess.SubprocessError) as error:
-                print(f"cannot close {host.name}: {error}")
-        shutil.rmtree(self.directory, ignore_errors=True)
+        with uninterrupted():
+            for host in reversed(hosts):
+                try:
+                    host.close()
+                except (OSError, subprocess.SubprocessError) as error:
+                    print(f"cannot close {host.name}: {error}")
+            shutil.rmtree(self.directory, ignore_errors=True)
         atexit.unregister(self.close)

@@ -19,6 +19,7 @@ class Daemon:
     def __init__(self, node, environment=None, arguments=(), unprivileged=False):
         self.node = node
         self.messages = []
+        self.expected = True  # to live: nobody has stopped or killed it
         self._socket = self._listen(node.directory / "notify")
         self._log = open(node.log_path, "a", encoding="utf-8")
         wrapper = UNPRIVILEGED if unprivileged else []
@@ -79,14 +80,17 @@ class Daemon:
 
     def stop(self, timeout=20):
         """SIGTERM, then waits; returns the exit status, which is 0 for a clean stop."""
+        self.expected = False
         if self.running:
             self.signal(signal.SIGTERM)
         status = self.process.wait(timeout)
+        self.notifications()
         self._close()
         return status
 
     def kill(self):
         """SIGKILL: no chance to clean up."""
+        self.expected = False
         self.process.kill()
         self.process.wait(10)
         self._close()

@@ -9,7 +9,7 @@ class Process(subprocess.Popen):
 
     def __init__(self, command, *, stdin=False, stdout=False, **options):
         super().__init__(
-            command, text=True, bufsize=1,
+            command, text=True, bufsize=1, start_new_session=True,  # Ctrl-C is not for it
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE if stdout else subprocess.DEVNULL, **options)
 

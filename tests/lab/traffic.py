@@ -54,6 +54,13 @@ class Running:
         wait_until(lambda: self.report()["rounds"] >= rounds, timeout, "all connections going on",
                    interval=0.05)
 
+    def wait_alive(self, count, timeout=60):
+        """Waits until only so many connections are left, and these go on; returns the report."""
+        wait_until(lambda: self.report()["alive"] <= count, timeout, f"{count} connections alive",
+                   interval=0.05)
+        self.wait_rounds(2, timeout)
+        return self.report()
+
     def stop(self):
         """Ends it and returns its last report."""
         self._process.stdin.write("stop\n")

@@ -1,0 +1,67 @@
+"""The duty moves to another balancer and no connection notices."""
+
+import pytest
+
+from lab import VIP
+
+HELD = 200
+
+
+@pytest.fixture
+def lab(make_lab):
+    made = make_lab(["fe5", "fe6", "fe7", "fe8"], router=True)
+    made.launch(made.group({"fe5": 100, "fe6": 100, "fe7": 100, "fe8": 50},
+                           balancers=["fe5", "fe6"]))
+    return made
+
+
+def test_connections_go_on_when_the_duty_moves_and_returns(lab):
+    held = lab.client.hold(VIP, 80, HELD)
+    for old, new in (("fe5", "fe6"), ("fe6", "fe5")):
+        lab[old].ctl("standby")
+        lab.activate(new)
+        held.wait_rounds(2)
+        carried = lab[new].forwarded("fe8")
+        held.wait_rounds(2)
+        assert lab[new].forwarded("fe8") > carried
+        assert lab[old].group()["role"] == "standby"
+        answers = lab.client.connect(VIP, 80, 100)
+        assert not answers.failures and len(answers.by_member) == 4
+    report = held.stop()
+    assert report["alive"] == HELD and not report["failures"]
+
+
+def test_both_may_be_active_during_the_move(lab):
+    """Activate first, stand by then: not even a retransmission is needed."""
+    held = lab.client.hold(VIP, 80, HELD)
+    held.wait_rounds(1)
+    lab.activate("fe6")
+    lab["fe5"].ctl("standby")
+    held.wait_rounds(3)
+    report = held.stop()
+    assert report["alive"] == HELD and not report["failures"]
+    assert report["slowest"] < 0.9
+
+
+def test_a_dead_balancer_is_replaced(lab):
+    """Connections of the members that live go on; the dead one's are lost, and only they."""
+    held = lab.client.hold(VIP, 80, HELD, patience=20)
+    members = held.report()["members"]
+    lab.switch.ip("link", "set", "fe5", "down")
+    lab.activate_without("fe6", "fe5")
+    survivors = sum(member != "fe5" for member in members.values())
+    report = held.wait_alive(survivors)
+    assert all(" fe5: " in failure for failure in report["failures"])
+    answers = lab.client.connect(VIP, 80, 200)
+    assert not answers.failures and set(answers.by_member) == {"fe6", "fe7", "fe8"}
+    held.stop()
+
+
+def test_election_always_needs_no_command(make_lab):
+    lab = make_lab(["fe5", "fe6", "fe7"])
+    lab.configure(lab.group(balancers=["fe5"]), election="always")
+    lab.serve()
+    lab.start()
+    lab.wait_serving("fe5")
+    assert lab["fe5"].is_active() and lab["fe6"].group()["role"] == "member"
+    assert not lab.client.connect(VIP, 80, 100).failures

@@ -1,0 +1,39 @@
+"""Comparing rulesets as `nft -j list ruleset` gives them."""
+
+import difflib
+import json
+
+
+def essence(objects):
+    """nft's objects without what differs between two times or places: handles and counts."""
+    return [_strip(item) for item in objects]
+
+
+def _strip(value):
+    if isinstance(value, dict):
+        return {name: _zero(item) if name == "counter" else _strip(item)
+                for name, item in value.items() if name != "handle"}
+    if isinstance(value, list):
+        return [_strip(item) for item in value]
+    return value
+
+
+def _zero(counter):
+    return "counter" if isinstance(counter, dict) or counter is None else counter
+
+
+def difference(left, right, limit=40):
+    """The lines in which two rulesets differ, as text; empty if they are the same."""
+    texts = [[json.dumps(item, sort_keys=True) for item in _flatten(objects)]
+             for objects in (essence(left), essence(right))]
+    lines = list(difflib.unified_diff(*texts, "left", "right", lineterm="", n=0))
+    return "\n".join(line[:300] for line in lines[:limit])
+
+
+def _flatten(objects):
+    """Elements of maps as lines of their own, so that a difference shows which one it is."""
+    for item in objects:
+        for kind, body in item.items():
+            elements = body.get("elem", [])
+            yield {kind: {name: part for name, part in body.items() if name != "elem"}}
+            yield from elements

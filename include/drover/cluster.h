@@ -45,10 +45,9 @@ const struct conf *cluster_conf(const struct cluster *cluster);
 
 /*
  * Replaces the configuration, taking ownership. Overrides, MACs and roles of what
- * still exists are kept; overrides of members that are gone are dropped.
- * Returns 0 or -ENOMEM (then the caller keeps conf and nothing changed).
+ * still exists are kept; those of what is gone are dropped.
  */
-int cluster_set_conf(struct cluster *cluster, struct conf *conf);
+void cluster_set_conf(struct cluster *cluster, struct conf *conf);
 
 const struct cluster_link *cluster_link(const struct cluster *cluster);
 

@@ -28,10 +28,10 @@ struct plan_member {
 
 /* A bucket table; shared by all distributions over the same members in the same order. */
 struct plan_table {
-	char *label; /* "all", or the name of the first service with this subset of members */
+	const char *subset; /* NULL for all members, else the first service with this subset */
 	enum buckets_order order;
 	uint16_t *slots; /* plan.n_buckets entries: indices into group.members, or BUCKETS_NONE */
-	size_t *members; /* the subset, as indices into conf_group.members */
+	const size_t *members; /* the subset (borrowed), as indices into conf_group.members */
 	size_t n_members;
 	struct conf_location location;
 };

@@ -9,6 +9,10 @@
  *
  * The vocabulary is exactly what drover needs; a new kind of statement is one more
  * row in statement.c (its text and its kernel expressions side by side).
+ *
+ * A signature is the canonical text of an object in the kernel's terms, the
+ * same whether it was compiled here or read back. Objects are compared by it, so
+ * what was read back needs no other field.
  */
 
 #include "drover/conf.h"
@@ -93,9 +97,10 @@ struct ruleset_set {
 	bool dynamic;        /* filled by packets: elements are the kernel's own business */
 	uint64_t timeout_ms; /* dynamic sets; 0: none */
 	char *comment;
-	struct ruleset_element *elements; /* sorted by key */
+	struct ruleset_element *elements; /* in the order of their keys, except when read back */
 	size_t n_elements;
-	char *origin; /* for messages: "service smtp (drover.conf:12)"; NULL if read back */
+	char *signature; /* see below; covers all but the elements */
+	char *origin;    /* for messages: "service smtp (drover.conf:12)"; NULL if read back */
 };
 
 enum ruleset_source_kind {
@@ -147,10 +152,6 @@ struct ruleset_rule {
 	struct ruleset_statement statements[RULESET_STATEMENTS_MAX];
 	size_t n_statements;
 	char *comment;
-	/*
-	 * Canonical text of the rule's kernel expressions and comment, the same whether
-	 * it was compiled here or read back; what diff.h compares.
-	 */
 	char *signature;
 	/* As last read from the kernel, of the rule's counter if it has one. */
 	uint64_t packets;
@@ -167,10 +168,12 @@ enum ruleset_hook {
 
 struct ruleset_chain {
 	char *name;
+	char *comment;
 	enum ruleset_hook hook;
-	char *interface; /* HOOK_INGRESS */
+	const char *interface; /* HOOK_INGRESS: borrowed */
 	struct ruleset_rule *rules;
 	size_t n_rules;
+	char *signature; /* covers all but the rules */
 	char *origin;
 };
 
@@ -183,13 +186,22 @@ struct ruleset_table {
 	size_t n_chains;
 };
 
-/* At most one table per family, all of them named RULESET_TABLE_NAME. */
+/* At most one table per family, all of them of this name. */
 #define RULESET_TABLE_NAME "drover"
 
+enum { RULESET_TABLES_MAX = 2 };
+
 struct ruleset {
-	struct ruleset_table *tables;
+	struct ruleset_table tables[RULESET_TABLES_MAX];
 	size_t n_tables;
 };
+
+/*
+ * Order of two keys of the same set: numbers (KEY_SLOT, KEY_MARK) by value,
+ * all others by their bytes.
+ */
+int ruleset_compare_keys(
+	enum ruleset_key key, const struct ruleset_value *a, const struct ruleset_value *b);
 
 void ruleset_free(struct ruleset *ruleset);
 DEFINE_CLEANUP(struct ruleset, ruleset_free)

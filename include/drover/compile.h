@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * plan -> ruleset: the data path, written down once.
+ *
+ * drover(7) describes the packet's way through the result, and the files
+ * in rules/ show it. The shape was measured: a rule whose set has a
+ * single element becomes a plain comparison, a bucket map leads to one chain per
+ * member that counts, writes both Ethernet addresses at once and forwards.
+ */
+
+#include "drover/plan.h"
+#include "drover/ruleset.h"
+
+/*
+ * Compiles a plan. The ruleset borrows the interface name from the plan's
+ * configuration and must not outlive it. A plan without an active group gives no
+ * netdev table, one without suppressed VIPs no arp table. Returns 0 and the
+ * caller owns *ret_ruleset, or -ENOMEM.
+ */
+int compile_plan(const struct plan *plan, struct ruleset **ret_ruleset);

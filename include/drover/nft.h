@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The kernel's nf_tables subsystem by nfnetlink: read what it has of drover's
+ * tables, commit a batch, hear when somebody else changes them.
+ */
+
+#include "drover/batch.h"
+#include "drover/ruleset.h"
+
+struct nft;
+
+/* Opens the sockets; needs CAP_NET_ADMIN. Returns 0 or -errno. */
+int nft_open(struct nft **ret_nft);
+void nft_close(struct nft *nft);
+DEFINE_CLEANUP(struct nft, nft_close)
+
+/*
+ * Reads drover's tables: signatures, elements, counters; no statements. A
+ * read that a concurrent commit disturbed is repeated. Returns 0 and the caller
+ * owns *ret_ruleset, or -errno.
+ */
+int nft_read(struct nft *nft, struct ruleset **ret_ruleset);
+
+/* Reports the counter of each rule of the netdev table that has one. */
+typedef void (*nft_counter_func_t)(
+	const char *chain, uint64_t packets, uint64_t bytes, void *user_data);
+int nft_read_counters(struct nft *nft, nft_counter_func_t report, void *user_data);
+
+/*
+ * Sends a batch whole, in one go, and reads the verdict of each of its
+ * messages. The kernel applies all or nothing (nfnetlink_rcv_batch()). Returns
+ * 0, or -errno of the first refusal; then *ret_message (if not NULL) is a new
+ * string that says what was refused and why. -ENOENT and -EEXIST mean that the kernel did not
+ * have what the batch was computed from.
+ */
+int nft_commit(struct nft *nft, struct batch *batch, char **ret_message);
+
+/* The descriptor to poll for changes made by others. */
+int nft_watch_fd(const struct nft *nft);
+
+/*
+ * Reads all pending change events. Returns 1 if somebody else changed
+ * drover's tables, or may have (the kernel dropped events), 0 if not, or -errno.
+ */
+int nft_watch_dispatch(struct nft *nft);

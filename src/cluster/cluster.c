@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "drover/cluster.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct neighbour {
+	struct address address;
+	struct mac mac;
+};
+
+struct cluster {
+	struct conf *conf;
+	struct cluster_link link;
+	struct neighbour *neighbours; /* members' resolved addresses */
+	size_t n_neighbours;
+	struct cluster_override *overrides; /* ordered by member name */
+	size_t n_overrides;
+	char **active; /* names of the groups that this node has the duty of */
+	size_t n_active;
+};
+
+/* --- life ---------------------------------------------------------------- */
+
+struct cluster *cluster_new(struct conf *conf)
+{
+	struct cluster *cluster = calloc(1, sizeof(*cluster));
+
+	if (cluster)
+		cluster->conf = conf;
+	return cluster;
+}
+
+void cluster_free(struct cluster *cluster)
+{
+	if (!cluster)
+		return;
+	conf_free(cluster->conf);
+	free(cluster->neighbours);
+	cluster_reset_overrides(cluster);
+	for (size_t i = 0; i < cluster->n_active; i++)
+		free(cluster->active[i]);
+	free(cluster->active);
+	free(cluster);
+}
+
+const struct conf *cluster_conf(const struct cluster *cluster)
+{
+	return cluster->conf;
+}
+
+/* --- what exists in a configuration --------------------------------------- */
+
+static bool conf_has_member(const struct conf *conf, const char *name)
+{
+	for (size_t g = 0; g < conf->n_groups; g++)
+		if (conf_group_find_member(&conf->groups[g], name))
+			return true;
+	return false;
+}
+
+static bool conf_has_address(const struct conf *conf, const struct address *address)
+{
+	for (size_t g = 0; g < conf->n_groups; g++)
+		for (size_t m = 0; m < conf->groups[g].n_members; m++)
+			if (address_equal(&conf->groups[g].members[m].address, address))
+				return true;
+	return false;
+}
+
+/* --- active groups -------------------------------------------------------- */
+
+static ssize_t find_active(const struct cluster *cluster, const char *group)
+{
+	for (size_t i = 0; i < cluster->n_active; i++)
+		if (strcmp(cluster->active[i], group) == 0)
+			return (ssize_t)i;
+	return -1;
+}
+
+static void remove_active(struct cluster *cluster, size_t index)
+{
+	free(cluster->active[index]);
+	cluster->active[index] = cluster->active[--cluster->n_active];
+}
+
+bool cluster_is_balancer(const struct cluster *cluster, const struct conf_group *group)
+{
+	const struct conf_member *self = conf_group_find_member(group, cluster->conf->node);
+
+	return self && self->balancer;
+}
+
+bool cluster_is_active(const struct cluster *cluster, const struct conf_group *group)
+{
+	if (!cluster_is_balancer(cluster, group))
+		return false;
+	return cluster->conf->election == CONF_ELECTION_ALWAYS ||
+	       find_active(cluster, group->name) >= 0;
+}
+
+int cluster_set_active(struct cluster *cluster, const char *name, bool active)
+{
+	const struct conf_group *group = conf_find_group(cluster->conf, name);
+	ssize_t index = find_active(cluster, name);
+	char **grown;
+	char *copy;
+
+	if (!group)
+		return -ENOENT;
+	if (!cluster_is_balancer(cluster, group))
+		return -EPERM;
+	if (active == (index >= 0))
+		return 0;
+	if (!active) {
+		remove_active(cluster, (size_t)index);
+		return 1;
+	}
+	grown = realloc(cluster->active, (cluster->n_active + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	cluster->active = grown;
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	cluster->active[cluster->n_active++] = copy;
+	return 1;
+}
+
+/* --- link and neighbours --------------------------------------------------- */
+
+const struct cluster_link *cluster_link(const struct cluster *cluster)
+{
+	return &cluster->link;
+}
+
+bool cluster_set_link(struct cluster *cluster, const struct cluster_link *link)
+{
+	const struct cluster_link *old = &cluster->link;
+	bool same = old->present == link->present && old->running == link->running &&
+		    old->index == link->index && mac_equal(&old->mac, &link->mac);
+
+	cluster->link = *link;
+	return !same;
+}
+
+static struct neighbour *find_neighbour(
+	const struct cluster *cluster, const struct address *address)
+{
+	for (size_t i = 0; i < cluster->n_neighbours; i++)
+		if (address_equal(&cluster->neighbours[i].address, address))
+			return &cluster->neighbours[i];
+	return NULL;
+}
+
+static void remove_neighbour(struct cluster *cluster, struct neighbour *neighbour)
+{
+	*neighbour = cluster->neighbours[--cluster->n_neighbours];
+}
+
+int cluster_set_neighbour(
+	struct cluster *cluster, const struct address *address, const struct mac *mac)
+{
+	struct neighbour *neighbour = find_neighbour(cluster, address), *grown;
+
+	if (mac && !mac_is_usable(mac))
+		mac = NULL;
+	if (!mac) {
+		if (!neighbour)
+			return 0;
+		remove_neighbour(cluster, neighbour);
+		return 1;
+	}
+	if (neighbour) {
+		bool same = mac_equal(&neighbour->mac, mac);
+
+		neighbour->mac = *mac;
+		return !same;
+	}
+	if (!conf_has_address(cluster->conf, address))
+		return 0;
+	grown = realloc(cluster->neighbours, (cluster->n_neighbours + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	cluster->neighbours = grown;
+	cluster->neighbours[cluster->n_neighbours++] = (struct neighbour){ .address = *address,
+		.mac = *mac };
+	return 1;
+}
+
+/* --- overrides ------------------------------------------------------------- */
+
+void cluster_reset_overrides(struct cluster *cluster)
+{
+	for (size_t i = 0; i < cluster->n_overrides; i++)
+		free(cluster->overrides[i].member);
+	free(cluster->overrides);
+	cluster->overrides = NULL;
+	cluster->n_overrides = 0;
+}
+
+const struct cluster_override *cluster_override_at(const struct cluster *cluster, size_t i)
+{
+	return i < cluster->n_overrides ? &cluster->overrides[i] : NULL;
+}
+
+static struct cluster_override *find_override(const struct cluster *cluster, const char *member)
+{
+	for (size_t i = 0; i < cluster->n_overrides; i++)
+		if (strcmp(cluster->overrides[i].member, member) == 0)
+			return &cluster->overrides[i];
+	return NULL;
+}
+
+const struct cluster_override *cluster_find_override(
+	const struct cluster *cluster, const char *member)
+{
+	return find_override(cluster, member);
+}
+
+static void remove_override(struct cluster *cluster, struct cluster_override *override)
+{
+	size_t index = (size_t)(override - cluster->overrides);
+
+	free(override->member);
+	memmove(override, override + 1, (cluster->n_overrides - index - 1) * sizeof(*override));
+	cluster->n_overrides--;
+}
+
+/* Finds the override of a member, or makes an empty one in its place in the order. */
+static int get_override(
+	struct cluster *cluster, const char *member, struct cluster_override **ret_override)
+{
+	struct cluster_override *override = find_override(cluster, member), *grown;
+	size_t place = 0;
+	char *name;
+
+	if (!override) {
+		if (!conf_has_member(cluster->conf, member))
+			return -ENOENT;
+		grown = realloc(cluster->overrides, (cluster->n_overrides + 1) * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		cluster->overrides = grown;
+		name = strdup(member);
+		if (!name)
+			return -ENOMEM;
+		while (place < cluster->n_overrides && strcmp(grown[place].member, name) < 0)
+			place++;
+		override = &grown[place];
+		memmove(override + 1, override, (cluster->n_overrides - place) * sizeof(*override));
+		cluster->n_overrides++;
+		*override = (struct cluster_override){ .member = name };
+	}
+	*ret_override = override;
+	return 0;
+}
+
+int cluster_drain(struct cluster *cluster, const char *member)
+{
+	struct cluster_override *override;
+	int r = get_override(cluster, member, &override);
+
+	if (r < 0)
+		return r;
+	override->draining = true;
+	override->disabled = false;
+	return 0;
+}
+
+int cluster_disable(struct cluster *cluster, const char *member)
+{
+	struct cluster_override *override;
+	int r = get_override(cluster, member, &override);
+
+	if (r < 0)
+		return r;
+	override->disabled = true;
+	override->draining = false;
+	return 0;
+}
+
+int cluster_enable(struct cluster *cluster, const char *member)
+{
+	struct cluster_override *override;
+	int r = get_override(cluster, member, &override);
+
+	if (r < 0)
+		return r;
+	override->disabled = false;
+	override->draining = false;
+	if (!override->has_weight)
+		remove_override(cluster, override);
+	return 0;
+}
+
+int cluster_set_weight(struct cluster *cluster, const char *member, unsigned int weight)
+{
+	struct cluster_override *override;
+	int r = get_override(cluster, member, &override);
+
+	if (r < 0)
+		return r;
+	override->has_weight = true;
+	override->weight = weight;
+	return 0;
+}
+
+int cluster_set_override(struct cluster *cluster, const struct cluster_override *restored)
+{
+	struct cluster_override *override;
+	int r = get_override(cluster, restored->member, &override);
+
+	if (r < 0)
+		return r;
+	override->disabled = restored->disabled;
+	override->draining = restored->draining;
+	override->has_weight = restored->has_weight;
+	override->weight = restored->weight;
+	return 0;
+}
+
+/* --- a new configuration ---------------------------------------------------- */
+
+void cluster_set_conf(struct cluster *cluster, struct conf *conf)
+{
+	conf_free(cluster->conf);
+	cluster->conf = conf;
+
+	for (size_t i = cluster->n_neighbours; i-- > 0;)
+		if (!conf_has_address(conf, &cluster->neighbours[i].address))
+			remove_neighbour(cluster, &cluster->neighbours[i]);
+	for (size_t i = cluster->n_overrides; i-- > 0;)
+		if (!conf_has_member(conf, cluster->overrides[i].member))
+			remove_override(cluster, &cluster->overrides[i]);
+	for (size_t i = cluster->n_active; i-- > 0;)
+		if (!conf_find_group(conf, cluster->active[i]))
+			remove_active(cluster, i);
+}
+
+/* --- decisions --------------------------------------------------------------- */
+
+struct member_view cluster_view(const struct cluster *cluster, const struct conf_member *member)
+{
+	const struct neighbour *neighbour = find_neighbour(cluster, &member->address);
+	struct member_view view = {
+		.nominal_weight = member->weight,
+		.local = strcmp(member->name, cluster->conf->node) == 0,
+		.override = find_override(cluster, member->name),
+	};
+
+	if (view.local) {
+		/* Its own packets are delivered, not sent: it needs no address to be reached. */
+		view.has_mac = true;
+		view.mac = cluster->link.present ? cluster->link.mac : member->mac;
+	} else if (member->has_mac) {
+		view.has_mac = true;
+		view.mac = member->mac;
+	} else if (neighbour) {
+		view.has_mac = true;
+		view.mac = neighbour->mac;
+	}
+
+	if (view.override && view.override->has_weight)
+		view.nominal_weight = view.override->weight;
+	if (view.override && view.override->disabled)
+		view.state = MEMBER_DISABLED;
+	else if (!view.has_mac)
+		view.state = MEMBER_UNREACHABLE;
+	else if (view.nominal_weight == 0 || (view.override && view.override->draining))
+		view.state = MEMBER_DRAINING;
+	else
+		view.state = MEMBER_SERVING;
+	view.weight = view.state == MEMBER_SERVING ? view.nominal_weight : 0;
+	return view;
+}
+
+const char *member_state_name(enum member_state state)
+{
+	switch (state) {
+	case MEMBER_SERVING:
+		return "serving";
+	case MEMBER_DRAINING:
+		return "draining";
+	case MEMBER_DISABLED:
+		return "disabled";
+	case MEMBER_UNREACHABLE:
+		return "unreachable";
+	}
+	return NULL;
+}

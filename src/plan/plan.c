@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "drover/plan.h"
+
+#include "drover/ports.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the functions below work on: one group on its way into the plan. */
+struct builder {
+	const struct cluster *cluster;
+	const struct plan_what_if *what_if;
+	const struct conf_group *conf;
+	const struct plan *plan;
+	struct plan_group *group;
+	struct member_view *views; /* of conf->members */
+	size_t *places;            /* of conf->members in group->members, or NOWHERE */
+};
+
+#define NOWHERE SIZE_MAX
+
+/* --- members --------------------------------------------------------------- */
+
+static struct member_view look_at(const struct builder *b, const struct conf_member *member)
+{
+	struct member_view view = cluster_view(b->cluster, member);
+
+	if (b->what_if && b->what_if->without && strcmp(b->what_if->without, member->name) == 0) {
+		view.state = MEMBER_DISABLED;
+		view.weight = 0;
+	}
+	return view;
+}
+
+static int compare_members(const void *a, const void *b)
+{
+	const struct plan_member *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static bool mark_is_taken(const struct plan_group *group, size_t n, uint32_t mark)
+{
+	for (size_t i = 0; i < n; i++)
+		if (group->members[i].mark == mark)
+			return true;
+	return false;
+}
+
+/*
+ * A mark depends on the member's name alone, so that a remembered flow means the
+ * same member on every balancer and after every change. Should two of a group collide
+ * (2^-32 each pair), the later name moves on.
+ */
+static void give_marks(struct plan_group *group)
+{
+	for (size_t i = 0; i < group->n_members; i++) {
+		uint32_t mark = (uint32_t)buckets_member_key(group->members[i].name);
+
+		while (mark == 0 || mark_is_taken(group, i, mark))
+			mark++;
+		group->members[i].mark = mark;
+	}
+}
+
+static int plan_members(struct builder *b)
+{
+	struct plan_group *group = b->group;
+
+	group->members = calloc(b->conf->n_members, sizeof(*group->members));
+	if (!group->members)
+		return -ENOMEM;
+	for (size_t i = 0; i < b->conf->n_members; i++) {
+		const struct conf_member *member = &b->conf->members[i];
+		const struct member_view *view = &b->views[i];
+
+		b->places[i] = NOWHERE;
+		if (member->balancer_only ||
+			(view->state != MEMBER_SERVING && view->state != MEMBER_DRAINING))
+			continue;
+		group->members[group->n_members++] = (struct plan_member){
+			.name = member->name,
+			.address = member->address,
+			.mac = view->mac,
+			.local = view->local,
+			.location = member->location,
+		};
+	}
+	qsort(group->members, group->n_members, sizeof(*group->members), compare_members);
+	give_marks(group);
+	for (size_t i = 0; i < b->conf->n_members; i++)
+		for (size_t place = 0; place < group->n_members; place++)
+			if (strcmp(group->members[place].name, b->conf->members[i].name) == 0)
+				b->places[i] = place;
+	return 0;
+}
+
+/* --- bucket tables ---------------------------------------------------------- */
+
+static bool same_subset(const struct plan_table *table, const struct conf_service *service)
+{
+	return table->n_members == service->n_members &&
+	       memcmp(table->members, service->members,
+		       service->n_members * sizeof(*service->members)) == 0;
+}
+
+static bool is_every_member(const struct conf_group *group, const struct conf_service *service)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < group->n_members; i++)
+		n += !group->members[i].balancer_only;
+	return service->n_members == n;
+}
+
+static int fill_table(const struct builder *b, struct plan_table *table)
+{
+	_cleanup_(free_p) struct buckets_member *entries = calloc(
+		table->n_members, sizeof(*entries));
+	uint32_t n_slots = b->plan->n_buckets;
+	int r;
+
+	table->slots = calloc(n_slots, sizeof(*table->slots));
+	if (!table->slots || !entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < table->n_members; i++)
+		entries[i] = (struct buckets_member){
+			.name = b->conf->members[table->members[i]].name,
+			.weight = b->views[table->members[i]].weight,
+		};
+	r = buckets_build(entries, table->n_members, table->order, table->slots, n_slots);
+	if (r < 0)
+		return r;
+	for (uint32_t slot = 0; slot < n_slots; slot++)
+		if (table->slots[slot] != BUCKETS_NONE)
+			table->slots[slot] =
+				(uint16_t)b->places[table->members[table->slots[slot]]];
+	return 0;
+}
+
+/* Finds the table for a service's members in this order, or makes it. */
+static int get_table(struct builder *b, const struct conf_service *service,
+	enum buckets_order order, size_t *ret_index)
+{
+	struct plan_group *group = b->group;
+	struct plan_table *table;
+	size_t i;
+
+	for (i = 0; i < group->n_tables; i++)
+		if (group->tables[i].order == order && same_subset(&group->tables[i], service)) {
+			*ret_index = i;
+			return 0;
+		}
+	table = &group->tables[i];
+	*table = (struct plan_table){
+		.subset = is_every_member(b->conf, service) ? NULL : service->name,
+		.order = order,
+		.members = service->members,
+		.n_members = service->n_members,
+		.location = service->location,
+	};
+	group->n_tables++;
+	*ret_index = i;
+	return fill_table(b, table);
+}
+
+/* --- distributions ----------------------------------------------------------- */
+
+static struct plan_distribution *find_distribution(struct plan_group *group, uint8_t protocol,
+	enum conf_scheduler scheduler, size_t table, bool has_ports)
+{
+	for (size_t i = 0; i < group->n_distributions; i++) {
+		struct plan_distribution *known = &group->distributions[i];
+
+		if (known->protocol == protocol && known->scheduler == scheduler &&
+			known->table == table && (known->n_ports > 0) == has_ports)
+			return known;
+	}
+	return NULL;
+}
+
+static int add_ports(struct plan_distribution *distribution, const struct conf_service *service)
+{
+	size_t n = distribution->n_ports + service->n_ports;
+	struct plan_port *ports = realloc(distribution->ports, (n + 1) * sizeof(*ports));
+
+	if (!ports)
+		return -ENOMEM;
+	distribution->ports = ports;
+	for (size_t i = 0; i < service->n_ports; i++)
+		ports[distribution->n_ports++] = (struct plan_port){
+			.range = service->ports[i],
+			.service = service->name,
+			.location = service->location,
+		};
+	return 0;
+}
+
+static int plan_distribution(
+	struct builder *b, const struct conf_service *service, uint8_t protocol)
+{
+	struct plan_group *group = b->group;
+	enum buckets_order order = service->scheduler == CONF_SCHEDULER_RR ? BUCKETS_TURNS
+									   : BUCKETS_RENDEZVOUS;
+	struct plan_distribution *distribution;
+	size_t table, fallback;
+	int r;
+
+	r = get_table(b, service, order, &table);
+	if (r < 0)
+		return r;
+	fallback = table;
+	if (protocol == IPPROTO_TCP) {
+		r = get_table(b, service, BUCKETS_RENDEZVOUS, &fallback);
+		if (r < 0)
+			return r;
+	}
+	distribution = find_distribution(
+		group, protocol, service->scheduler, table, service->n_ports > 0);
+	if (!distribution) {
+		distribution = &group->distributions[group->n_distributions++];
+		*distribution = (struct plan_distribution){
+			.protocol = protocol,
+			.scheduler = service->scheduler,
+			.table = table,
+			.fallback = fallback,
+			.service = service->name,
+			.location = service->location,
+		};
+	}
+	return add_ports(distribution, service);
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+	const struct plan_port *x = a, *y = b;
+
+	return x->range.first < y->range.first ? -1 : x->range.first > y->range.first;
+}
+
+/* A service with ports is more specific than one without, wherever the file has it. */
+static int plan_services(struct builder *b)
+{
+	static const struct {
+		enum conf_protocol flag;
+		uint8_t protocol;
+	} protocols[] = {
+		{ CONF_PROTOCOL_TCP, IPPROTO_TCP },
+		{ CONF_PROTOCOL_UDP, IPPROTO_UDP },
+	};
+	struct plan_group *group = b->group;
+	size_t most = 2 * b->conf->n_services;
+
+	group->tables = calloc(most, sizeof(*group->tables));
+	group->distributions = calloc(most, sizeof(*group->distributions));
+	if (!group->tables || !group->distributions)
+		return -ENOMEM;
+	for (size_t pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < b->conf->n_services; i++) {
+			const struct conf_service *service = &b->conf->services[i];
+
+			if ((service->n_ports == 0) != (pass == 1))
+				continue;
+			for (size_t p = 0; p < ARRAY_SIZE(protocols); p++) {
+				int r;
+
+				if (!(service->protocol & protocols[p].flag))
+					continue;
+				r = plan_distribution(b, service, protocols[p].protocol);
+				if (r < 0)
+					return r;
+			}
+		}
+	for (size_t i = 0; i < group->n_distributions; i++)
+		if (group->distributions[i].n_ports > 0)
+			qsort(group->distributions[i].ports, group->distributions[i].n_ports,
+				sizeof(struct plan_port), compare_ports);
+	return 0;
+}
+
+/* --- outgoing ranges and peers ------------------------------------------------ */
+
+static int compare_outgoing(const void *a, const void *b)
+{
+	const struct plan_outgoing *x = a, *y = b;
+
+	return x->range.first < y->range.first ? -1 : x->range.first > y->range.first;
+}
+
+static int plan_outgoing(struct builder *b)
+{
+	struct plan_group *group = b->group;
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->conf->n_members; i++)
+		n += b->conf->members[i].n_outgoing;
+	group->outgoing = calloc(n + 1, sizeof(*group->outgoing));
+	if (!group->outgoing)
+		return -ENOMEM;
+	for (size_t i = 0; i < b->conf->n_members; i++) {
+		const struct conf_member *member = &b->conf->members[i];
+
+		if (b->places[i] == NOWHERE)
+			continue;
+		for (size_t j = 0; j < member->n_outgoing; j++)
+			group->outgoing[group->n_outgoing++] = (struct plan_outgoing){
+				.range = member->outgoing[j].range,
+				.member = b->places[i],
+				.location = member->outgoing[j].location,
+			};
+	}
+	qsort(group->outgoing, group->n_outgoing, sizeof(*group->outgoing), compare_outgoing);
+	return 0;
+}
+
+static int compare_peers(const void *a, const void *b)
+{
+	const struct plan_peer *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int plan_peers(struct builder *b)
+{
+	struct plan_group *group = b->group;
+
+	group->peers = calloc(b->conf->n_members, sizeof(*group->peers));
+	if (!group->peers)
+		return -ENOMEM;
+	for (size_t i = 0; i < b->conf->n_members; i++) {
+		const struct conf_member *member = &b->conf->members[i];
+
+		/* A disabled member may still be an active balancer: it stays a peer. */
+		if (!member->balancer || b->views[i].local || !b->views[i].has_mac)
+			continue;
+		group->peers[group->n_peers++] = (struct plan_peer){
+			.name = member->name,
+			.mac = b->views[i].mac,
+			.location = member->location,
+		};
+	}
+	qsort(group->peers, group->n_peers, sizeof(*group->peers), compare_peers);
+	return 0;
+}
+
+/* --- groups -------------------------------------------------------------------- */
+
+static int plan_group(struct builder *b)
+{
+	_cleanup_(free_p) struct member_view *views = calloc(b->conf->n_members, sizeof(*views));
+	_cleanup_(free_p) size_t *places = calloc(b->conf->n_members, sizeof(*places));
+	int r;
+
+	if (!views || !places)
+		return -ENOMEM;
+	b->views = views;
+	b->places = places;
+	for (size_t i = 0; i < b->conf->n_members; i++)
+		views[i] = look_at(b, &b->conf->members[i]);
+
+	b->group->name = b->conf->name;
+	b->group->vips = b->conf->vips;
+	b->group->n_vips = b->conf->n_vips;
+	b->group->location = b->conf->location;
+	r = plan_members(b);
+	if (r < 0)
+		return r;
+	r = plan_services(b);
+	if (r < 0)
+		return r;
+	r = plan_outgoing(b);
+	if (r < 0)
+		return r;
+	return plan_peers(b);
+}
+
+/* This host keeps silent about VIPs of a group that it belongs to but does not balance. */
+static int plan_suppression(
+	struct plan *plan, const struct cluster *cluster, const struct conf_group *group)
+{
+	const struct conf_member *self = conf_group_find_member(group, cluster_conf(cluster)->node);
+	struct plan_suppress *suppress = &plan->suppress;
+	const struct conf_vip **vips;
+
+	if (!self || cluster_is_active(cluster, group))
+		return 0;
+	vips = realloc(suppress->vips, (suppress->n_vips + group->n_vips) * sizeof(*vips));
+	if (!vips)
+		return -ENOMEM;
+	suppress->vips = vips;
+	for (size_t i = 0; i < group->n_vips; i++)
+		vips[suppress->n_vips++] = &group->vips[i];
+	suppress->source = self->address;
+	return 0;
+}
+
+/* The interface has the last word on this host's MAC; without one, the file. */
+static struct mac own_mac(const struct cluster *cluster)
+{
+	const struct conf *conf = cluster_conf(cluster);
+
+	if (cluster_link(cluster)->present)
+		return cluster_link(cluster)->mac;
+	for (size_t i = 0; i < conf->n_groups; i++) {
+		const struct conf_member *self = conf_group_find_member(
+			&conf->groups[i], conf->node);
+
+		if (self && self->has_mac)
+			return self->mac;
+	}
+	return (struct mac){ 0 };
+}
+
+int plan_build(
+	const struct cluster *cluster, const struct plan_what_if *what_if, struct plan **ret_plan)
+{
+	const struct conf *conf = cluster_conf(cluster);
+	_cleanup_(plan_free_p) struct plan *plan = calloc(1, sizeof(*plan));
+
+	if (!plan)
+		return -ENOMEM;
+	plan->interface = conf->interface;
+	plan->interface_index = cluster_link(cluster)->index;
+	plan->mac = own_mac(cluster);
+	plan->n_buckets = conf->buckets;
+	plan->seed = conf->seed;
+	plan->groups = calloc(conf->n_groups, sizeof(*plan->groups));
+	if (!plan->groups)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->n_groups; i++) {
+		struct builder builder = {
+			.cluster = cluster,
+			.what_if = what_if,
+			.conf = &conf->groups[i],
+			.plan = plan,
+		};
+		int r = plan_suppression(plan, cluster, &conf->groups[i]);
+
+		if (r < 0)
+			return r;
+		if (!cluster_is_active(cluster, &conf->groups[i]))
+			continue;
+		builder.group = &plan->groups[plan->n_groups++];
+		r = plan_group(&builder);
+		if (r < 0)
+			return r;
+	}
+	*ret_plan = take_ptr(plan);
+	return 0;
+}
+
+static void group_done(struct plan_group *group)
+{
+	for (size_t i = 0; i < group->n_tables; i++)
+		free(group->tables[i].slots);
+	for (size_t i = 0; i < group->n_distributions; i++)
+		free(group->distributions[i].ports);
+	free(group->members);
+	free(group->tables);
+	free(group->distributions);
+	free(group->outgoing);
+	free(group->peers);
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->n_groups; i++)
+		group_done(&plan->groups[i]);
+	free(plan->groups);
+	free(plan->suppress.vips);
+	free(plan);
+}
+
+const struct plan_group *plan_find_group(const struct plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->n_groups; i++)
+		if (strcmp(plan->groups[i].name, name) == 0)
+			return &plan->groups[i];
+	return NULL;
+}
+
+size_t plan_table_count(const struct plan *plan, const struct plan_table *table, size_t member)
+{
+	size_t count = 0;
+
+	for (uint32_t slot = 0; slot < plan->n_buckets; slot++)
+		count += table->slots[slot] == member;
+	return count;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "build.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *build_text(struct build *b, const char *format, ...)
+{
+	char *text = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0) {
+		b->failed = true;
+		text = NULL;
+	}
+	va_end(arguments);
+	return text;
+}
+
+char *build_origin(
+	struct build *b, const char *kind, const char *name, const struct conf_location *location)
+{
+	if (!location->file)
+		return build_text(b, "%s %s", kind, name);
+	return build_text(b, "%s %s (%s:%u)", kind, name, location->file, location->line);
+}
+
+/*
+ * Makes room for one entry more in an array that doubles whenever its length is
+ * a power of two. Returns the array, or NULL (the old one stays) without memory.
+ */
+static void *grow(void *array, size_t n, size_t size)
+{
+	if ((n & (n - 1)) != 0)
+		return array;
+	return realloc(array, (n ? n * 2 : 1) * size);
+}
+
+void build_table(struct build *b, enum ruleset_family family, char *comment)
+{
+	assert(b->ruleset->n_tables < RULESET_TABLES_MAX);
+	b->table = &b->ruleset->tables[b->ruleset->n_tables++];
+	*b->table = (struct ruleset_table){ .family = family, .comment = comment };
+}
+
+struct ruleset_set *build_set(struct build *b, char *name, char *origin)
+{
+	struct ruleset_table *table = b->table;
+	struct ruleset_set *sets = grow(table->sets, table->n_sets, sizeof(*sets));
+
+	if (!sets) {
+		b->failed = true;
+		free(name);
+		free(origin);
+		b->scratch_set = (struct ruleset_set){ .name = NULL };
+		return &b->scratch_set;
+	}
+	table->sets = sets;
+	sets[table->n_sets] = (struct ruleset_set){ .name = name, .origin = origin };
+	return &sets[table->n_sets++];
+}
+
+struct ruleset_chain *build_chain(struct build *b, char *name, char *origin)
+{
+	struct ruleset_table *table = b->table;
+	struct ruleset_chain *chains = grow(table->chains, table->n_chains, sizeof(*chains));
+
+	if (!chains) {
+		b->failed = true;
+		free(name);
+		free(origin);
+		b->scratch_chain = (struct ruleset_chain){ .name = NULL };
+		return &b->scratch_chain;
+	}
+	table->chains = chains;
+	chains[table->n_chains] = (struct ruleset_chain){ .name = name, .origin = origin };
+	return &chains[table->n_chains++];
+}
+
+struct ruleset_rule *build_rule(
+	struct build *b, struct ruleset_chain *chain, char *comment, char *origin)
+{
+	struct ruleset_rule *rules = NULL;
+
+	if (chain != &b->scratch_chain)
+		rules = grow(chain->rules, chain->n_rules, sizeof(*rules));
+	if (!rules) {
+		b->failed = true;
+		free(comment);
+		free(origin);
+		b->scratch_rule = (struct ruleset_rule){ .comment = NULL };
+		return &b->scratch_rule;
+	}
+	chain->rules = rules;
+	rules[chain->n_rules] = (struct ruleset_rule){ .comment = comment, .origin = origin };
+	return &rules[chain->n_rules++];
+}
+
+struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, char *comment)
+{
+	struct ruleset_element *elements = NULL;
+
+	if (set != &b->scratch_set)
+		elements = grow(set->elements, set->n_elements, sizeof(*elements));
+	if (!elements) {
+		b->failed = true;
+		free(comment);
+		b->scratch_element = (struct ruleset_element){ .mark = 0 };
+		return &b->scratch_element;
+	}
+	set->elements = elements;
+	elements[set->n_elements] = (struct ruleset_element){ .comment = comment };
+	return &elements[set->n_elements++];
+}
+
+struct ruleset_statement *build_statement(
+	struct ruleset_rule *rule, enum ruleset_statement_kind kind)
+{
+	struct ruleset_statement *statement;
+
+	assert(rule->n_statements < RULESET_STATEMENTS_MAX);
+	statement = &rule->statements[rule->n_statements++];
+	*statement = (struct ruleset_statement){ .kind = kind };
+	return statement;
+}
+
+struct ruleset_value build_value(const void *bytes, size_t length)
+{
+	struct ruleset_value value = { .length = (uint8_t)length };
+
+	assert(length <= sizeof(value.bytes));
+	memcpy(value.bytes, bytes, length);
+	return value;
+}
+
+struct ruleset_value build_number(uint32_t number)
+{
+	return build_value(&number, sizeof(number));
+}
+
+struct ruleset_value build_port(uint16_t port)
+{
+	uint16_t wire = htons(port);
+
+	return build_value(&wire, sizeof(wire));
+}

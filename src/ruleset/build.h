@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Puts a ruleset together. Lack of memory is latched: the functions then
+ * return a scratch object, so that a caller may write a table down without a test at each
+ * line, and look at failed once at the end.
+ *
+ * A returned pointer is good until the next object of its kind is made in the same
+ * place; names stay.
+ */
+
+#include "drover/ruleset.h"
+
+struct build {
+	struct ruleset *ruleset;
+	struct ruleset_table *table; /* sets and chains go here */
+	bool failed;
+	struct ruleset_set scratch_set;
+	struct ruleset_element scratch_element;
+	struct ruleset_chain scratch_chain;
+	struct ruleset_rule scratch_rule;
+};
+
+/* A new string; NULL (and failed) without memory. */
+char *build_text(struct build *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The origin of an object: "service smtp (drover.conf:12)". */
+char *build_origin(
+	struct build *b, const char *kind, const char *name, const struct conf_location *location);
+
+void build_table(struct build *b, enum ruleset_family family, char *comment);
+
+/* These take ownership of the strings; comment may be NULL. */
+struct ruleset_set *build_set(struct build *b, char *name, char *origin);
+struct ruleset_chain *build_chain(struct build *b, char *name, char *origin);
+struct ruleset_rule *build_rule(
+	struct build *b, struct ruleset_chain *chain, char *comment, char *origin);
+
+struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, char *comment);
+
+struct ruleset_statement *build_statement(
+	struct ruleset_rule *rule, enum ruleset_statement_kind kind);
+
+struct ruleset_value build_value(const void *bytes, size_t length);
+struct ruleset_value build_number(uint32_t number); /* as registers have it: host order */
+struct ruleset_value build_port(uint16_t port);     /* as packets have it */

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "drover/diff.h"
+
+#include "drover/message.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * One table on its way from "have" to "want". The batch tears down before it
+ * builds up (rules, elements, sets, chains; then chains, sets, elements, rules), so
+ * that nothing is removed while something still refers to it; the kernel
+ * makes it visible to packets all at once.
+ */
+struct transition {
+	struct batch *batch;
+	const struct ruleset_table *have;
+	const struct ruleset_table *want;
+};
+
+/* --- what differs ----------------------------------------------------------- */
+
+/* Callers ask for the same set or chain many times over; names of both sides are few. */
+static const struct ruleset_set *same_set(
+	const struct ruleset_table *other, const struct ruleset_set *set)
+{
+	const struct ruleset_set *found = ruleset_find_set(other, set->name);
+
+	return found && strcmp(found->signature, set->signature) == 0 ? found : NULL;
+}
+
+static const struct ruleset_chain *same_chain(
+	const struct ruleset_table *other, const struct ruleset_chain *chain)
+{
+	const struct ruleset_chain *found = ruleset_find_chain(other, chain->name);
+
+	return found && strcmp(found->signature, chain->signature) == 0 ? found : NULL;
+}
+
+/* A rule refers to its sets by name: one whose set is replaced must be replaced too. */
+static bool rule_uses_new_set(const struct transition *t, const struct ruleset_rule *rule)
+{
+	for (size_t i = 0; i < rule->n_statements; i++) {
+		const char *name = rule->statements[i].set;
+		const struct ruleset_set *set = name ? ruleset_find_set(t->want, name) : NULL;
+
+		if (set && !same_set(t->have, set))
+			return true;
+	}
+	return false;
+}
+
+static bool rule_leads_to_new_chain(const struct transition *t, const struct ruleset_rule *rule)
+{
+	for (size_t i = 0; i < rule->n_statements; i++) {
+		const char *name = rule->statements[i].verdict.chain;
+		const struct ruleset_chain *chain = name ? ruleset_find_chain(t->want, name) : NULL;
+
+		if (chain && !same_chain(t->have, chain))
+			return true;
+	}
+	return false;
+}
+
+static bool same_rules(const struct transition *t, const struct ruleset_chain *have,
+	const struct ruleset_chain *want)
+{
+	if (have->n_rules != want->n_rules)
+		return false;
+	for (size_t i = 0; i < want->n_rules; i++) {
+		const struct ruleset_rule *rule = &want->rules[i];
+
+		if (strcmp(have->rules[i].signature, rule->signature) != 0)
+			return false;
+		if (rule_uses_new_set(t, rule) || rule_leads_to_new_chain(t, rule))
+			return false;
+	}
+	return true;
+}
+
+/* True if the chain stays as it is, rules and all. */
+static bool chain_stays(const struct transition *t, const struct ruleset_chain *have,
+	const struct ruleset_chain *want)
+{
+	return have && want && strcmp(have->signature, want->signature) == 0 &&
+	       same_rules(t, have, want);
+}
+
+/* --- elements ----------------------------------------------------------------- */
+
+/* Pointers to a set's elements in the order of their keys. */
+struct view {
+	const struct ruleset_element **elements;
+	size_t n;
+};
+
+static int compare_numbers(const void *a, const void *b)
+{
+	const struct ruleset_element *const *x = a, *const *y = b;
+
+	return ruleset_compare_keys(KEY_SLOT, &(*x)->key, &(*y)->key);
+}
+
+static int compare_bytes(const void *a, const void *b)
+{
+	const struct ruleset_element *const *x = a, *const *y = b;
+
+	return ruleset_compare_keys(KEY_PORT, &(*x)->key, &(*y)->key);
+}
+
+/* What was read back is in the kernel's order; what was compiled is sorted already. */
+static int view_init(struct view *view, const struct ruleset_set *set, enum ruleset_key key)
+{
+	bool sorted = true;
+
+	view->n = set->n_elements;
+	view->elements = calloc(view->n + 1, sizeof(*view->elements));
+	if (!view->elements)
+		return -ENOMEM;
+	for (size_t i = 0; i < view->n; i++) {
+		view->elements[i] = &set->elements[i];
+		if (i > 0 && ruleset_compare_keys(
+				     key, &set->elements[i - 1].key, &set->elements[i].key) > 0)
+			sorted = false;
+	}
+	if (!sorted)
+		qsort(view->elements, view->n, sizeof(*view->elements),
+			key == KEY_SLOT || key == KEY_MARK ? compare_numbers : compare_bytes);
+	return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_element(const struct ruleset_set *set, const struct ruleset_element *a,
+	const struct ruleset_element *b)
+{
+	if (set->interval && memcmp(a->last.bytes, b->last.bytes, sizeof(a->last.bytes)) != 0)
+		return false;
+	if (set->data == DATA_MARK && a->mark != b->mark)
+		return false;
+	if (set->data == DATA_VERDICT && (a->verdict.kind != b->verdict.kind ||
+						 !same_text(a->verdict.chain, b->verdict.chain)))
+		return false;
+	return same_text(a->comment, b->comment);
+}
+
+/* An element whose chain is replaced must let go of it first. */
+static bool element_leads_to_new_chain(const struct transition *t, const char **last_checked,
+	const struct ruleset_element *element)
+{
+	const char *name = element->verdict.chain;
+	const struct ruleset_chain *chain;
+
+	if (!name || name == *last_checked)
+		return false;
+	chain = ruleset_find_chain(t->want, name);
+	if (chain && !same_chain(t->have, chain))
+		return true;
+	*last_checked = name;
+	return false;
+}
+
+/* Sorts out what of two sorted views is to be deleted and what added. */
+static void split_elements(const struct transition *t, const struct ruleset_set *set,
+	const struct view *have, const struct view *want, struct view *gone, struct view *fresh)
+{
+	const char *last_checked = NULL;
+	size_t h = 0, w = 0;
+
+	while (h < have->n || w < want->n) {
+		int order = h == have->n   ? 1
+			    : w == want->n ? -1
+					   : ruleset_compare_keys(set->key, &have->elements[h]->key,
+						     &want->elements[w]->key);
+
+		if (order == 0 && same_element(set, have->elements[h], want->elements[w]) &&
+			!element_leads_to_new_chain(t, &last_checked, want->elements[w])) {
+			h++;
+			w++;
+			continue;
+		}
+		if (order <= 0)
+			gone->elements[gone->n++] = have->elements[h++];
+		if (order >= 0)
+			fresh->elements[fresh->n++] = want->elements[w++];
+	}
+}
+
+static void view_done(struct view *view)
+{
+	free(view->elements);
+}
+
+enum phase {
+	TEAR_DOWN,
+	BUILD_UP,
+};
+
+static int change_elements(const struct transition *t, const struct ruleset_set *have,
+	const struct ruleset_set *want, enum phase phase)
+{
+	_cleanup_(view_done) struct view have_view = { NULL, 0 }, want_view = { NULL, 0 },
+					 gone = { NULL, 0 }, fresh = { NULL, 0 };
+
+	if (want->dynamic)
+		return 0;
+	if (view_init(&have_view, have, want->key) < 0 ||
+		view_init(&want_view, want, want->key) < 0)
+		return -ENOMEM;
+	gone.elements = calloc(have_view.n + 1, sizeof(*gone.elements));
+	fresh.elements = calloc(want_view.n + 1, sizeof(*fresh.elements));
+	if (!gone.elements || !fresh.elements)
+		return -ENOMEM;
+	split_elements(t, want, &have_view, &want_view, &gone, &fresh);
+	if (phase == TEAR_DOWN)
+		return message_delete_elements(t->batch, t->want, want, gone.elements, gone.n);
+	return message_add_elements(t->batch, t->want, want, fresh.elements, fresh.n);
+}
+
+static int add_all_elements(const struct transition *t, const struct ruleset_set *set)
+{
+	_cleanup_(view_done) struct view view = { NULL, 0 };
+
+	if (view_init(&view, set, set->key) < 0)
+		return -ENOMEM;
+	return message_add_elements(t->batch, t->want, set, view.elements, view.n);
+}
+
+/* --- tear down ------------------------------------------------------------------ */
+
+static int remove_rules(const struct transition *t)
+{
+	for (size_t i = 0; i < t->have->n_chains; i++) {
+		const struct ruleset_chain *have = &t->have->chains[i];
+		const struct ruleset_chain *want = ruleset_find_chain(t->want, have->name);
+		int r;
+
+		if (have->n_rules == 0 || chain_stays(t, have, want))
+			continue;
+		r = message_flush_chain(t->batch, t->have, have);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int remove_sets(const struct transition *t)
+{
+	for (size_t i = 0; i < t->have->n_sets; i++) {
+		const struct ruleset_set *have = &t->have->sets[i];
+		const struct ruleset_set *want = ruleset_find_set(t->want, have->name);
+		int r;
+
+		if (want && same_set(t->have, want))
+			r = change_elements(t, have, want, TEAR_DOWN);
+		else
+			r = message_delete_set(t->batch, t->have, have);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int remove_chains(const struct transition *t)
+{
+	for (size_t i = 0; i < t->have->n_chains; i++) {
+		const struct ruleset_chain *have = &t->have->chains[i];
+		int r;
+
+		if (same_chain(t->want, have))
+			continue;
+		r = message_delete_chain(t->batch, t->have, have);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- build up --------------------------------------------------------------------- */
+
+static int add_chains(const struct transition *t)
+{
+	for (size_t i = 0; i < t->want->n_chains; i++) {
+		const struct ruleset_chain *want = &t->want->chains[i];
+		int r;
+
+		if (same_chain(t->have, want))
+			continue;
+		r = message_add_chain(t->batch, t->want, want);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_sets(const struct transition *t)
+{
+	for (size_t i = 0; i < t->want->n_sets; i++) {
+		const struct ruleset_set *want = &t->want->sets[i];
+		const struct ruleset_set *have = same_set(t->have, want);
+		int r;
+
+		if (have) {
+			r = change_elements(t, have, want, BUILD_UP);
+		} else {
+			r = message_add_set(t->batch, t->want, want);
+			if (r == 0)
+				r = add_all_elements(t, want);
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_rules(const struct transition *t)
+{
+	for (size_t i = 0; i < t->want->n_chains; i++) {
+		const struct ruleset_chain *want = &t->want->chains[i];
+
+		if (chain_stays(t, ruleset_find_chain(t->have, want->name), want))
+			continue;
+		for (size_t j = 0; j < want->n_rules; j++) {
+			int r = message_add_rule(t->batch, t->want, want, &want->rules[j]);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int change_table(const struct transition *t)
+{
+	static int (*const steps[])(const struct transition *) = {
+		remove_rules,
+		remove_sets,
+		remove_chains,
+		add_chains,
+		add_sets,
+		add_rules,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int r = steps[i](t);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- tables ------------------------------------------------------------------------- */
+
+static int diff_family(struct batch *batch, enum ruleset_family family,
+	const struct ruleset *have_ruleset, const struct ruleset *want_ruleset)
+{
+	const struct ruleset_table none = { .family = family };
+	const struct ruleset_table *have = ruleset_find_table(have_ruleset, family);
+	const struct ruleset_table *want = ruleset_find_table(want_ruleset, family);
+	struct transition transition = { .batch = batch, .have = have, .want = want };
+	int r;
+
+	if (!have && !want)
+		return 0;
+	if (!want)
+		return message_delete_table(batch, have);
+	if (!have) {
+		transition.have = &none;
+		r = message_add_table(batch, want);
+		if (r < 0)
+			return r;
+	}
+	return change_table(&transition);
+}
+
+int diff_build(const struct ruleset *have, const struct ruleset *want, struct batch **ret_batch)
+{
+	static const enum ruleset_family families[] = { RULESET_NETDEV, RULESET_ARP };
+	_cleanup_(batch_free_p) struct batch *batch = batch_new();
+
+	if (!batch)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		int r = diff_family(batch, families[i], have, want);
+
+		if (r < 0)
+			return r;
+	}
+	*ret_batch = take_ptr(batch);
+	return 0;
+}

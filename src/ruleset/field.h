@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The fields that statements name: their nft text and where the kernel finds them. */
+
+#include "drover/ruleset.h"
+
+/* What nft tests for before it reads a field; once in each rule. */
+enum field_dependency {
+	DEPENDS_ON_NOTHING,
+	DEPENDS_ON_IP,  /* meta protocol ip */
+	DEPENDS_ON_TCP, /* meta l4proto tcp */
+};
+
+/* How a value of the field is written. */
+enum field_format {
+	FORMAT_HEX,           /* 0x0a090064 */
+	FORMAT_DECIMAL,       /* 25 */
+	FORMAT_ADDRESS,       /* 10.9.0.100 */
+	FORMAT_STRING,        /* "eth0" */
+	FORMAT_PROTOCOL,      /* tcp */
+	FORMAT_ETHERTYPE,     /* ip */
+	FORMAT_ARP_OPERATION, /* request */
+	FORMAT_TCP_FLAGS,     /* fin,syn */
+	FORMAT_MARK,          /* a number in host order, as hexadecimal */
+	FORMAT_NUMBER,        /* a number in host order, as decimal */
+};
+
+struct field {
+	const char *text;
+	bool is_meta;
+	uint32_t base;   /* NFT_PAYLOAD_*, unless is_meta */
+	uint32_t offset; /* bytes */
+	uint32_t length;
+	uint32_t meta_key; /* NFT_META_*, if is_meta */
+	enum field_dependency dependency;
+	enum field_format format;
+};
+
+const struct field *field_get(enum ruleset_field field);
+
+/* Writes a value as nft would read it. */
+void field_write_value(FILE *file, enum field_format format, const struct ruleset_value *value);

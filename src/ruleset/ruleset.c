@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "drover/ruleset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void set_done(struct ruleset_set *set)
+{
+	for (size_t i = 0; i < set->n_elements; i++)
+		free(set->elements[i].comment);
+	free(set->elements);
+	free(set->name);
+	free(set->comment);
+	free(set->signature);
+	free(set->origin);
+}
+
+static void chain_done(struct ruleset_chain *chain)
+{
+	for (size_t i = 0; i < chain->n_rules; i++) {
+		free(chain->rules[i].comment);
+		free(chain->rules[i].signature);
+		free(chain->rules[i].origin);
+	}
+	free(chain->rules);
+	free(chain->name);
+	free(chain->comment);
+	free(chain->signature);
+	free(chain->origin);
+}
+
+static void table_done(struct ruleset_table *table)
+{
+	for (size_t i = 0; i < table->n_sets; i++)
+		set_done(&table->sets[i]);
+	for (size_t i = 0; i < table->n_chains; i++)
+		chain_done(&table->chains[i]);
+	free(table->sets);
+	free(table->chains);
+	free(table->comment);
+}
+
+void ruleset_free(struct ruleset *ruleset)
+{
+	if (!ruleset)
+		return;
+	for (size_t i = 0; i < ruleset->n_tables; i++)
+		table_done(&ruleset->tables[i]);
+	free(ruleset);
+}
+
+const struct ruleset_table *ruleset_find_table(
+	const struct ruleset *ruleset, enum ruleset_family family)
+{
+	for (size_t i = 0; i < ruleset->n_tables; i++)
+		if (ruleset->tables[i].family == family)
+			return &ruleset->tables[i];
+	return NULL;
+}
+
+const struct ruleset_set *ruleset_find_set(const struct ruleset_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->n_sets; i++)
+		if (strcmp(table->sets[i].name, name) == 0)
+			return &table->sets[i];
+	return NULL;
+}
+
+const struct ruleset_chain *ruleset_find_chain(const struct ruleset_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->n_chains; i++)
+		if (strcmp(table->chains[i].name, name) == 0)
+			return &table->chains[i];
+	return NULL;
+}
+
+int ruleset_compare_keys(
+	enum ruleset_key key, const struct ruleset_value *a, const struct ruleset_value *b)
+{
+	uint32_t x, y;
+
+	if (key != KEY_SLOT && key != KEY_MARK)
+		return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+	memcpy(&x, a->bytes, sizeof(x));
+	memcpy(&y, b->bytes, sizeof(y));
+	return x < y ? -1 : x > y;
+}

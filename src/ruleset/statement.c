@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "statement.h"
+
+#include "field.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <netinet/in.h>
+#include <string.h>
+
+/* --- text ---------------------------------------------------------------- */
+
+static void write_fields(FILE *file, const struct ruleset_source *source)
+{
+	for (size_t i = 0; i < source->n_fields; i++)
+		fprintf(file, "%s%s", i ? " . " : "", field_get(source->fields[i])->text);
+}
+
+static void write_source(FILE *file, const struct ruleset_source *source)
+{
+	switch (source->kind) {
+	case SOURCE_FIELDS:
+		write_fields(file, source);
+		break;
+	case SOURCE_JHASH:
+		fputs("jhash ", file);
+		write_fields(file, source);
+		fprintf(file, " mod %u seed 0x%x", source->modulus, source->seed);
+		break;
+	case SOURCE_NUMGEN_INC:
+		fprintf(file, "numgen inc mod %u", source->modulus);
+		break;
+	case SOURCE_NUMGEN_RANDOM:
+		fprintf(file, "numgen random mod %u", source->modulus);
+		break;
+	}
+}
+
+static void write_match(FILE *file, const struct ruleset_statement *statement)
+{
+	const struct field *field = field_get(statement->field);
+
+	fprintf(file, "%s ", field->text);
+	field_write_value(file, field->format, &statement->value);
+	if (statement->mask.length > 0) {
+		fputs(" / ", file);
+		field_write_value(file, field->format, &statement->mask);
+	}
+	if (statement->kind == STATEMENT_MATCH_RANGE) {
+		fputc('-', file);
+		field_write_value(file, field->format, &statement->last);
+	}
+}
+
+void statement_write_verdict(FILE *file, const struct ruleset_verdict *verdict)
+{
+	switch (verdict->kind) {
+	case VERDICT_ACCEPT:
+		fputs("accept", file);
+		break;
+	case VERDICT_DROP:
+		fputs("drop", file);
+		break;
+	case VERDICT_GOTO:
+		fprintf(file, "goto %s", verdict->chain);
+		break;
+	}
+}
+
+void statement_write(FILE *file, const struct ruleset_statement *statement)
+{
+	const char *field = field_get(statement->field)->text;
+
+	switch (statement->kind) {
+	case STATEMENT_MATCH:
+	case STATEMENT_MATCH_RANGE:
+		write_match(file, statement);
+		break;
+	case STATEMENT_MATCH_SET:
+		fprintf(file, "%s @%s", field, statement->set);
+		break;
+	case STATEMENT_VMAP:
+		write_source(file, &statement->source);
+		fprintf(file, " vmap @%s", statement->set);
+		break;
+	case STATEMENT_MARK:
+		fputs("meta mark set ", file);
+		write_source(file, &statement->source);
+		fprintf(file, " map @%s", statement->set);
+		break;
+	case STATEMENT_REMEMBER:
+		fprintf(file, "update @%s { ", statement->set);
+		write_source(file, &statement->source);
+		fputs(" : meta mark }", file);
+		break;
+	case STATEMENT_COUNTER:
+		fputs("counter", file);
+		break;
+	case STATEMENT_WRITE:
+		fprintf(file, "%s set ", field);
+		field_write_value(file, field_get(statement->field)->format, &statement->value);
+		break;
+	case STATEMENT_FORWARD:
+		fprintf(file, "fwd to \"%s\"", statement->interface);
+		break;
+	case STATEMENT_VERDICT:
+		statement_write_verdict(file, &statement->verdict);
+		break;
+	}
+}
+
+/* --- kernel expressions ----------------------------------------------------- */
+
+/*
+ * Registers are numbered as the kernel dumps them: NFT_REG_1.. of 16 bytes, which also
+ * go by NFT_REG32_00.. of 4 bytes; those that begin a 16-byte one have its number.
+ */
+static uint32_t register_at(unsigned int word)
+{
+	return word % 4 == 0 ? NFT_REG_1 + word / 4 : NFT_REG32_00 + word;
+}
+
+/* The expressions of one rule under way. */
+struct writer {
+	struct nftnl_rule *rule;
+	bool has_ip;  /* the rule has tested that the packet is IPv4 */
+	bool has_tcp; /* … that it is TCP */
+	bool failed;
+};
+
+/* Appends an expression; without memory a throw-away one takes what is set on it. */
+static struct nftnl_expr *add(struct writer *w, const char *name)
+{
+	struct nftnl_expr *expr = nftnl_expr_alloc(name);
+
+	if (!expr) {
+		w->failed = true;
+		return NULL;
+	}
+	nftnl_rule_add_expr(w->rule, expr);
+	return expr;
+}
+
+static void set_u32(struct writer *w, struct nftnl_expr *expr, uint16_t type, uint32_t value)
+{
+	if (!w->failed)
+		nftnl_expr_set_u32(expr, type, value);
+}
+
+static void set_bytes(
+	struct writer *w, struct nftnl_expr *expr, uint16_t type, const void *bytes, size_t length)
+{
+	if (!w->failed && nftnl_expr_set(expr, type, bytes, (uint32_t)length) < 0)
+		w->failed = true;
+}
+
+static void set_string(struct writer *w, struct nftnl_expr *expr, uint16_t type, const char *text)
+{
+	if (!w->failed && nftnl_expr_set_str(expr, type, text) < 0)
+		w->failed = true;
+}
+
+static void add_cmp(
+	struct writer *w, uint32_t operator, uint32_t reg, const void *bytes, size_t length)
+{
+	struct nftnl_expr *expr = add(w, "cmp");
+
+	set_u32(w, expr, NFTNL_EXPR_CMP_SREG, reg);
+	set_u32(w, expr, NFTNL_EXPR_CMP_OP, operator);
+	set_bytes(w, expr, NFTNL_EXPR_CMP_DATA, bytes, length);
+}
+
+static void add_meta_load(struct writer *w, uint32_t key, uint32_t reg)
+{
+	struct nftnl_expr *expr = add(w, "meta");
+
+	set_u32(w, expr, NFTNL_EXPR_META_KEY, key);
+	set_u32(w, expr, NFTNL_EXPR_META_DREG, reg);
+}
+
+static void add_dependency(struct writer *w, enum field_dependency dependency)
+{
+	const uint16_t ip = htons(0x0800);
+	const uint8_t tcp = IPPROTO_TCP;
+
+	if (dependency == DEPENDS_ON_IP && !w->has_ip) {
+		add_meta_load(w, NFT_META_PROTOCOL, NFT_REG_1);
+		add_cmp(w, NFT_CMP_EQ, NFT_REG_1, &ip, sizeof(ip));
+		w->has_ip = true;
+	}
+	if (dependency == DEPENDS_ON_TCP && !w->has_tcp) {
+		add_meta_load(w, NFT_META_L4PROTO, NFT_REG_1);
+		add_cmp(w, NFT_CMP_EQ, NFT_REG_1, &tcp, sizeof(tcp));
+		w->has_tcp = true;
+	}
+}
+
+static void add_load(struct writer *w, const struct field *field, uint32_t reg)
+{
+	struct nftnl_expr *expr;
+
+	if (field->is_meta) {
+		add_meta_load(w, field->meta_key, reg);
+		return;
+	}
+	expr = add(w, "payload");
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_DREG, reg);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_BASE, field->base);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_OFFSET, field->offset);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_LEN, field->length);
+}
+
+/* Loads the fields side by side from a 4-byte register on; returns their length in words. */
+static unsigned int add_load_fields(
+	struct writer *w, const struct ruleset_source *source, unsigned int word)
+{
+	unsigned int first = word;
+
+	for (size_t i = 0; i < source->n_fields; i++)
+		add_dependency(w, field_get(source->fields[i])->dependency);
+	for (size_t i = 0; i < source->n_fields; i++) {
+		const struct field *field = field_get(source->fields[i]);
+
+		add_load(w, field, register_at(word));
+		word += (field->length + 3) / 4;
+	}
+	return word - first;
+}
+
+/* Leaves the source's value in the first register. */
+static void add_source(struct writer *w, const struct ruleset_source *source)
+{
+	struct nftnl_expr *expr;
+	unsigned int words;
+
+	switch (source->kind) {
+	case SOURCE_FIELDS:
+		add_load_fields(w, source, 0);
+		break;
+	case SOURCE_JHASH:
+		words = add_load_fields(w, source, 4);
+		expr = add(w, "hash");
+		set_u32(w, expr, NFTNL_EXPR_HASH_SREG, register_at(4));
+		set_u32(w, expr, NFTNL_EXPR_HASH_DREG, register_at(0));
+		set_u32(w, expr, NFTNL_EXPR_HASH_LEN, words * 4);
+		set_u32(w, expr, NFTNL_EXPR_HASH_MODULUS, source->modulus);
+		set_u32(w, expr, NFTNL_EXPR_HASH_SEED, source->seed);
+		set_u32(w, expr, NFTNL_EXPR_HASH_TYPE, NFT_HASH_JENKINS);
+		break;
+	case SOURCE_NUMGEN_INC:
+	case SOURCE_NUMGEN_RANDOM:
+		expr = add(w, "numgen");
+		set_u32(w, expr, NFTNL_EXPR_NG_DREG, register_at(0));
+		set_u32(w, expr, NFTNL_EXPR_NG_MODULUS, source->modulus);
+		set_u32(w, expr, NFTNL_EXPR_NG_TYPE,
+			source->kind == SOURCE_NUMGEN_INC ? NFT_NG_INCREMENTAL : NFT_NG_RANDOM);
+		break;
+	}
+}
+
+/* with_data: into the given register, which is 0 (the verdict) for a verdict map. */
+static void add_lookup(struct writer *w, const char *set, bool with_data, uint32_t reg)
+{
+	struct nftnl_expr *expr = add(w, "lookup");
+
+	set_u32(w, expr, NFTNL_EXPR_LOOKUP_SREG, register_at(0));
+	set_string(w, expr, NFTNL_EXPR_LOOKUP_SET, set);
+	if (with_data)
+		set_u32(w, expr, NFTNL_EXPR_LOOKUP_DREG, reg);
+}
+
+static void add_match(struct writer *w, const struct ruleset_statement *statement)
+{
+	const struct field *field = field_get(statement->field);
+	static const uint8_t no_bits[RULESET_VALUE_MAX];
+	struct nftnl_expr *expr;
+
+	add_dependency(w, field->dependency);
+	add_load(w, field, NFT_REG_1);
+	if (statement->kind == STATEMENT_MATCH_SET) {
+		add_lookup(w, statement->set, false, 0);
+		return;
+	}
+	if (statement->kind == STATEMENT_MATCH_RANGE) {
+		add_cmp(w, NFT_CMP_GTE, NFT_REG_1, statement->value.bytes, field->length);
+		add_cmp(w, NFT_CMP_LTE, NFT_REG_1, statement->last.bytes, field->length);
+		return;
+	}
+	if (statement->mask.length > 0) {
+		expr = add(w, "bitwise");
+		set_u32(w, expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+		set_u32(w, expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+		set_u32(w, expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+		set_u32(w, expr, NFTNL_EXPR_BITWISE_LEN, field->length);
+		set_bytes(w, expr, NFTNL_EXPR_BITWISE_MASK, statement->mask.bytes, field->length);
+		set_bytes(w, expr, NFTNL_EXPR_BITWISE_XOR, no_bits, field->length);
+	}
+	add_cmp(w, NFT_CMP_EQ, NFT_REG_1, statement->value.bytes, field->length);
+	if (statement->field == FIELD_META_PROTOCOL)
+		w->has_ip = true;
+}
+
+static void add_mark(struct writer *w, const struct ruleset_statement *statement)
+{
+	struct nftnl_expr *expr;
+
+	add_source(w, &statement->source);
+	add_lookup(w, statement->set, true, register_at(0));
+	expr = add(w, "meta");
+	set_u32(w, expr, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+	set_u32(w, expr, NFTNL_EXPR_META_SREG, register_at(0));
+}
+
+static void add_remember(struct writer *w, const struct ruleset_statement *statement)
+{
+	const unsigned int data = 4; /* the first word behind the key's 16 bytes */
+	struct nftnl_expr *expr;
+
+	add_source(w, &statement->source);
+	add_meta_load(w, NFT_META_MARK, register_at(data));
+	expr = add(w, "dynset");
+	set_string(w, expr, NFTNL_EXPR_DYNSET_SET_NAME, statement->set);
+	set_u32(w, expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	set_u32(w, expr, NFTNL_EXPR_DYNSET_SREG_KEY, register_at(0));
+	set_u32(w, expr, NFTNL_EXPR_DYNSET_SREG_DATA, register_at(data));
+}
+
+static void add_write(struct writer *w, const struct ruleset_statement *statement)
+{
+	const struct field *field = field_get(statement->field);
+	struct nftnl_expr *expr = add(w, "immediate");
+
+	set_u32(w, expr, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+	set_bytes(w, expr, NFTNL_EXPR_IMM_DATA, statement->value.bytes, field->length);
+	if (field->is_meta) {
+		expr = add(w, "meta");
+		set_u32(w, expr, NFTNL_EXPR_META_KEY, field->meta_key);
+		set_u32(w, expr, NFTNL_EXPR_META_SREG, NFT_REG_1);
+		return;
+	}
+	expr = add(w, "payload");
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_SREG, NFT_REG_1);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_BASE, field->base);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_OFFSET, field->offset);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_LEN, field->length);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, 0);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, 0);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_FLAGS, 0);
+}
+
+static void add_forward(struct writer *w, const struct ruleset_statement *statement)
+{
+	struct nftnl_expr *expr = add(w, "immediate");
+	uint32_t index = statement->interface_index;
+
+	set_u32(w, expr, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+	set_bytes(w, expr, NFTNL_EXPR_IMM_DATA, &index, sizeof(index));
+	expr = add(w, "fwd");
+	set_u32(w, expr, NFTNL_EXPR_FWD_SREG_DEV, NFT_REG_1);
+}
+
+static void add_verdict(struct writer *w, const struct ruleset_verdict *verdict)
+{
+	struct nftnl_expr *expr = add(w, "immediate");
+
+	set_u32(w, expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	switch (verdict->kind) {
+	case VERDICT_ACCEPT:
+		set_u32(w, expr, NFTNL_EXPR_IMM_VERDICT, NF_ACCEPT);
+		break;
+	case VERDICT_DROP:
+		set_u32(w, expr, NFTNL_EXPR_IMM_VERDICT, NF_DROP);
+		break;
+	case VERDICT_GOTO:
+		set_u32(w, expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)NFT_GOTO);
+		set_string(w, expr, NFTNL_EXPR_IMM_CHAIN, verdict->chain);
+		break;
+	}
+}
+
+static void add_counter(struct writer *w)
+{
+	struct nftnl_expr *expr = add(w, "counter");
+
+	if (w->failed)
+		return;
+	nftnl_expr_set_u64(expr, NFTNL_EXPR_CTR_PACKETS, 0);
+	nftnl_expr_set_u64(expr, NFTNL_EXPR_CTR_BYTES, 0);
+}
+
+static void add_statement(struct writer *w, const struct ruleset_statement *statement)
+{
+	switch (statement->kind) {
+	case STATEMENT_MATCH:
+	case STATEMENT_MATCH_RANGE:
+	case STATEMENT_MATCH_SET:
+		add_match(w, statement);
+		break;
+	case STATEMENT_VMAP:
+		add_source(w, &statement->source);
+		add_lookup(w, statement->set, true, NFT_REG_VERDICT);
+		break;
+	case STATEMENT_MARK:
+		add_mark(w, statement);
+		break;
+	case STATEMENT_REMEMBER:
+		add_remember(w, statement);
+		break;
+	case STATEMENT_COUNTER:
+		add_counter(w);
+		break;
+	case STATEMENT_WRITE:
+		add_write(w, statement);
+		break;
+	case STATEMENT_FORWARD:
+		add_forward(w, statement);
+		break;
+	case STATEMENT_VERDICT:
+		add_verdict(w, &statement->verdict);
+		break;
+	}
+}
+
+int statement_add_all(struct nftnl_rule *nftnl_rule, const struct ruleset_rule *rule)
+{
+	struct writer writer = { .rule = nftnl_rule };
+
+	for (size_t i = 0; i < rule->n_statements; i++)
+		add_statement(&writer, &rule->statements[i]);
+	return writer.failed ? -ENOMEM : 0;
+}

@@ -81,12 +81,23 @@ const struct cluster_override *cluster_find_override(
 
 /* --- duty --------------------------------------------------------------- */
 
+enum cluster_role {
+	ROLE_STANDBY,
+	/*
+	 * The duty was given up, but neighbours still send here until they
+	 * have heard of its new holder: packets are forwarded, ARP is silent.
+	 */
+	ROLE_LEAVING,
+	ROLE_ACTIVE,
+};
+
 /*
- * Gives or takes the duty of a group. Returns 1 if that is a change, 0 if
- * not, -ENOENT for an unknown group, -EPERM if this node is no balancer of it.
+ * Changes the role in a group. Returns 1 if that is a change, 0 if not, -ENOENT for an
+ * unknown group, -EPERM if this node is no balancer of it, -EBUSY if the
+ * configuration says election = "always", -ENOMEM.
  */
-int cluster_set_active(struct cluster *cluster, const char *group, bool active);
-bool cluster_is_active(const struct cluster *cluster, const struct conf_group *group);
+int cluster_set_role(struct cluster *cluster, const char *group, enum cluster_role role);
+enum cluster_role cluster_role(const struct cluster *cluster, const struct conf_group *group);
 
 /* True if this node is a balancer of the group (a member with balancer = true counts). */
 bool cluster_is_balancer(const struct cluster *cluster, const struct conf_group *group);

@@ -13,9 +13,8 @@
 #include "drover/ruleset.h"
 
 /*
- * Compiles a plan. The ruleset borrows the interface name from the plan's
- * configuration and must not outlive it. A plan without an active group gives no
- * netdev table, one without suppressed VIPs no arp table. Returns 0 and the
- * caller owns *ret_ruleset, or -ENOMEM.
+ * Compiles a plan. A plan without an active group gives no netdev table, one
+ * without suppressed VIPs no arp table. Returns 0 and the caller owns
+ * *ret_ruleset, or -ENOMEM.
  */
 int compile_plan(const struct plan *plan, struct ruleset **ret_ruleset);

@@ -101,9 +101,10 @@ struct plan {
 	struct plan_suppress suppress;
 };
 
-/* A change to look at before it is made: droverctl explain --without. */
+/* Circumstances other than those that are. */
 struct plan_what_if {
 	const char *without; /* a member's name that is treated as disabled, or NULL */
+	bool assume_active;  /* as if this host had the duty of every group that it belongs to */
 };
 
 /*

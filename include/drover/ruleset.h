@@ -170,7 +170,7 @@ struct ruleset_chain {
 	char *name;
 	char *comment;
 	enum ruleset_hook hook;
-	const char *interface; /* HOOK_INGRESS: borrowed */
+	const char *interface; /* HOOK_INGRESS: borrowed from the ruleset */
 	struct ruleset_rule *rules;
 	size_t n_rules;
 	char *signature; /* covers all but the rules */
@@ -192,6 +192,7 @@ struct ruleset_table {
 enum { RULESET_TABLES_MAX = 2 };
 
 struct ruleset {
+	char *interface; /* that of the ingress hook; NULL if read back */
 	struct ruleset_table tables[RULESET_TABLES_MAX];
 	size_t n_tables;
 };

@@ -11,6 +11,11 @@ struct neighbour {
 	struct mac mac;
 };
 
+struct duty {
+	char *group;
+	enum cluster_role role;
+};
+
 struct cluster {
 	struct conf *conf;
 	struct cluster_link link;
@@ -18,8 +23,8 @@ struct cluster {
 	size_t n_neighbours;
 	struct cluster_override *overrides; /* ordered by member name */
 	size_t n_overrides;
-	char **active; /* names of the groups that this node has the duty of */
-	size_t n_active;
+	struct duty *duties; /* in groups where this node is not standby */
+	size_t n_duties;
 };
 
 /* --- life ---------------------------------------------------------------- */
@@ -40,9 +45,9 @@ void cluster_free(struct cluster *cluster)
 	conf_free(cluster->conf);
 	free(cluster->neighbours);
 	cluster_reset_overrides(cluster);
-	for (size_t i = 0; i < cluster->n_active; i++)
-		free(cluster->active[i]);
-	free(cluster->active);
+	for (size_t i = 0; i < cluster->n_duties; i++)
+		free(cluster->duties[i].group);
+	free(cluster->duties);
 	free(cluster);
 }
 
@@ -70,20 +75,35 @@ static bool conf_has_address(const struct conf *conf, const struct address *addr
 	return false;
 }
 
-/* --- active groups -------------------------------------------------------- */
+/* --- duty ----------------------------------------------------------------- */
 
-static ssize_t find_active(const struct cluster *cluster, const char *group)
+static struct duty *find_duty(const struct cluster *cluster, const char *group)
 {
-	for (size_t i = 0; i < cluster->n_active; i++)
-		if (strcmp(cluster->active[i], group) == 0)
-			return (ssize_t)i;
-	return -1;
+	for (size_t i = 0; i < cluster->n_duties; i++)
+		if (strcmp(cluster->duties[i].group, group) == 0)
+			return &cluster->duties[i];
+	return NULL;
 }
 
-static void remove_active(struct cluster *cluster, size_t index)
+static void remove_duty(struct cluster *cluster, struct duty *duty)
 {
-	free(cluster->active[index]);
-	cluster->active[index] = cluster->active[--cluster->n_active];
+	free(duty->group);
+	*duty = cluster->duties[--cluster->n_duties];
+}
+
+static int add_duty(struct cluster *cluster, const char *group, enum cluster_role role)
+{
+	struct duty *grown = realloc(cluster->duties, (cluster->n_duties + 1) * sizeof(*grown));
+	char *name;
+
+	if (!grown)
+		return -ENOMEM;
+	cluster->duties = grown;
+	name = strdup(group);
+	if (!name)
+		return -ENOMEM;
+	grown[cluster->n_duties++] = (struct duty){ .group = name, .role = role };
+	return 0;
 }
 
 bool cluster_is_balancer(const struct cluster *cluster, const struct conf_group *group)
@@ -93,39 +113,40 @@ bool cluster_is_balancer(const struct cluster *cluster, const struct conf_group 
 	return self && self->balancer;
 }
 
-bool cluster_is_active(const struct cluster *cluster, const struct conf_group *group)
+enum cluster_role cluster_role(const struct cluster *cluster, const struct conf_group *group)
 {
+	const struct duty *duty = find_duty(cluster, group->name);
+
 	if (!cluster_is_balancer(cluster, group))
-		return false;
-	return cluster->conf->election == CONF_ELECTION_ALWAYS ||
-	       find_active(cluster, group->name) >= 0;
+		return ROLE_STANDBY;
+	if (cluster->conf->election == CONF_ELECTION_ALWAYS)
+		return ROLE_ACTIVE;
+	return duty ? duty->role : ROLE_STANDBY;
 }
 
-int cluster_set_active(struct cluster *cluster, const char *name, bool active)
+int cluster_set_role(struct cluster *cluster, const char *name, enum cluster_role role)
 {
 	const struct conf_group *group = conf_find_group(cluster->conf, name);
-	ssize_t index = find_active(cluster, name);
-	char **grown;
-	char *copy;
+	struct duty *duty = find_duty(cluster, name);
+	int r;
 
 	if (!group)
 		return -ENOENT;
 	if (!cluster_is_balancer(cluster, group))
 		return -EPERM;
-	if (active == (index >= 0))
+	if (cluster_role(cluster, group) == role)
 		return 0;
-	if (!active) {
-		remove_active(cluster, (size_t)index);
-		return 1;
+	if (cluster->conf->election == CONF_ELECTION_ALWAYS)
+		return -EBUSY;
+	if (role == ROLE_STANDBY) {
+		remove_duty(cluster, duty);
+	} else if (duty) {
+		duty->role = role;
+	} else {
+		r = add_duty(cluster, name, role);
+		if (r < 0)
+			return r;
 	}
-	grown = realloc(cluster->active, (cluster->n_active + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	cluster->active = grown;
-	copy = strdup(name);
-	if (!copy)
-		return -ENOMEM;
-	cluster->active[cluster->n_active++] = copy;
 	return 1;
 }
 
@@ -335,9 +356,9 @@ void cluster_set_conf(struct cluster *cluster, struct conf *conf)
 	for (size_t i = cluster->n_overrides; i-- > 0;)
 		if (!conf_has_member(conf, cluster->overrides[i].member))
 			remove_override(cluster, &cluster->overrides[i]);
-	for (size_t i = cluster->n_active; i-- > 0;)
-		if (!conf_find_group(conf, cluster->active[i]))
-			remove_active(cluster, i);
+	for (size_t i = cluster->n_duties; i-- > 0;)
+		if (!conf_find_group(conf, cluster->duties[i].group))
+			remove_duty(cluster, &cluster->duties[i]);
 }
 
 /* --- decisions --------------------------------------------------------------- */

@@ -384,7 +384,7 @@ static int plan_suppression(
 	struct plan_suppress *suppress = &plan->suppress;
 	const struct conf_vip **vips;
 
-	if (!self || cluster_is_active(cluster, group))
+	if (!self || cluster_role(cluster, group) == ROLE_ACTIVE)
 		return 0;
 	vips = realloc(suppress->vips, (suppress->n_vips + group->n_vips) * sizeof(*vips));
 	if (!vips)
@@ -394,6 +394,14 @@ static int plan_suppression(
 		vips[suppress->n_vips++] = &group->vips[i];
 	suppress->source = self->address;
 	return 0;
+}
+
+static bool forwards(const struct cluster *cluster, const struct plan_what_if *what_if,
+	const struct conf_group *group)
+{
+	if (what_if && what_if->assume_active)
+		return conf_group_find_member(group, cluster_conf(cluster)->node);
+	return cluster_role(cluster, group) != ROLE_STANDBY;
 }
 
 /* The interface has the last word on this host's MAC; without one, the file. */
@@ -436,11 +444,13 @@ int plan_build(
 			.conf = &conf->groups[i],
 			.plan = plan,
 		};
-		int r = plan_suppression(plan, cluster, &conf->groups[i]);
+		int r = 0;
 
+		if (!what_if || !what_if->assume_active)
+			r = plan_suppression(plan, cluster, &conf->groups[i]);
 		if (r < 0)
 			return r;
-		if (!cluster_is_active(cluster, &conf->groups[i]))
+		if (!forwards(cluster, what_if, &conf->groups[i]))
 			continue;
 		builder.group = &plan->groups[plan->n_groups++];
 		r = plan_group(&builder);

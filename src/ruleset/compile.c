@@ -169,7 +169,7 @@ static void compile_member(struct compiler *c, size_t index)
 	memcpy(both + 6, c->plan->mac.bytes, 6);
 	write_field(rule, FIELD_ETHER_BOTH_RAW, build_value(both, sizeof(both)));
 	forward = build_statement(rule, STATEMENT_FORWARD);
-	forward->interface = c->plan->interface;
+	forward->interface = b->ruleset->interface;
 	forward->interface_index = c->plan->interface_index;
 }
 
@@ -625,7 +625,7 @@ static int compile_netdev(struct compiler *c)
 	ingress = build_chain(b, build_text(b, "ingress"),
 		build_origin(b, "interface", plan->interface, &NOWHERE));
 	ingress->hook = HOOK_INGRESS;
-	ingress->interface = plan->interface;
+	ingress->interface = b->ruleset->interface;
 	for (size_t i = 0; i < plan->n_groups; i++)
 		compile_dispatch(c, ingress, &plan->groups[i]);
 	return b->failed ? -ENOMEM : 0;
@@ -689,6 +689,9 @@ int compile_plan(const struct plan *plan, struct ruleset **ret_ruleset)
 	int r = 0;
 
 	if (!ruleset)
+		return -ENOMEM;
+	ruleset->interface = strdup(plan->interface);
+	if (!ruleset->interface)
 		return -ENOMEM;
 	if (plan->n_groups > 0)
 		r = compile_netdev(&compiler);

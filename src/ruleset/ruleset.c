@@ -46,6 +46,7 @@ void ruleset_free(struct ruleset *ruleset)
 		return;
 	for (size_t i = 0; i < ruleset->n_tables; i++)
 		table_done(&ruleset->tables[i]);
+	free(ruleset->interface);
 	free(ruleset);
 }
 

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "drover/explain.h"
+
+#include "drover/flow_hash.h"
+#include "drover/ports.h"
+
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void __attribute__((format(printf, 3, 4)))
+conclude(struct explanation *explanation, enum explain_verdict verdict, const char *format, ...)
+{
+	va_list arguments;
+
+	explanation->verdict = verdict;
+	va_start(arguments, format);
+	vsnprintf(explanation->reason, sizeof(explanation->reason), format, arguments);
+	va_end(arguments);
+}
+
+static void conclude_member(
+	struct explanation *explanation, const struct plan_member *member, const char *why)
+{
+	explanation->member = member;
+	if (member->local)
+		conclude(explanation, EXPLAIN_LOCAL, "%s; %s is this host", why, member->name);
+	else
+		conclude(explanation, EXPLAIN_FORWARD, "%s", why);
+}
+
+static const struct plan_group *find_group(const struct plan *plan, const struct address *vip)
+{
+	for (size_t i = 0; i < plan->n_groups; i++)
+		for (size_t j = 0; j < plan->groups[i].n_vips; j++)
+			if (prefix_contains(&plan->groups[i].vips[j].prefix, vip))
+				return &plan->groups[i];
+	return NULL;
+}
+
+static const char *match_ports(const struct plan_distribution *distribution, uint16_t port)
+{
+	for (size_t i = 0; i < distribution->n_ports; i++)
+		if (port_range_contains(&distribution->ports[i].range, port))
+			return distribution->ports[i].service;
+	return NULL;
+}
+
+/* The distribution of the flow with ports, or the one without; NULL if there is none. */
+static const struct plan_distribution *find_distribution(const struct plan_group *group,
+	const struct explain_flow *flow, bool with_ports, const char **ret_service)
+{
+	for (size_t i = 0; i < group->n_distributions; i++) {
+		const struct plan_distribution *distribution = &group->distributions[i];
+		const char *service = distribution->service;
+
+		if (distribution->protocol != flow->protocol ||
+			(distribution->n_ports > 0) != with_ports)
+			continue;
+		if (with_ports)
+			service = match_ports(distribution, flow->vip_port);
+		if (service) {
+			*ret_service = service;
+			return distribution;
+		}
+	}
+	return NULL;
+}
+
+static bool explain_outgoing(const struct explain_flow *flow, struct explanation *explanation)
+{
+	const struct plan_group *group = explanation->group;
+
+	for (size_t i = 0; i < group->n_outgoing; i++) {
+		const struct plan_outgoing *outgoing = &group->outgoing[i];
+		char range[PORT_RANGE_TEXT_MAX], why[96];
+
+		if (!port_range_contains(&outgoing->range, flow->vip_port))
+			continue;
+		snprintf(why, sizeof(why), "port %u is in the outgoing range %s of %s",
+			flow->vip_port, port_range_format(&outgoing->range, range),
+			group->members[outgoing->member].name);
+		conclude_member(explanation, &group->members[outgoing->member], why);
+		return true;
+	}
+	return false;
+}
+
+static void explain_hash(
+	const struct plan *plan, const struct explain_flow *flow, struct explanation *explanation)
+{
+	const struct plan_distribution *distribution = explanation->distribution;
+	const struct plan_table *table = &explanation->group->tables[distribution->table];
+	bool by_port = distribution->scheduler == CONF_SCHEDULER_HASH;
+	uint16_t member;
+	char why[96];
+
+	explanation->has_bucket = true;
+	explanation->bucket = flow_hash_bucket(
+		&flow->client, by_port, flow->client_port, plan->seed, plan->n_buckets);
+	member = table->slots[explanation->bucket];
+	if (member == BUCKETS_NONE) {
+		conclude(explanation, EXPLAIN_DROP, "service %s has no member that serves",
+			explanation->service);
+		return;
+	}
+	snprintf(why, sizeof(why), "client %s hashes to bucket %u of %u",
+		by_port ? "address and port" : "address", explanation->bucket, plan->n_buckets);
+	conclude_member(explanation, &explanation->group->members[member], why);
+}
+
+static void explain_distribution(
+	const struct plan *plan, const struct explain_flow *flow, struct explanation *explanation)
+{
+	switch (explanation->distribution->scheduler) {
+	case CONF_SCHEDULER_HASH:
+	case CONF_SCHEDULER_SOURCE:
+		explain_hash(plan, flow, explanation);
+		break;
+	case CONF_SCHEDULER_RR:
+		conclude(explanation, EXPLAIN_DRAWN, "round robin: %s",
+			flow->protocol == IPPROTO_TCP
+				? "the next member in turn, kept for the whole connection"
+				: "each datagram goes to the next member in turn");
+		break;
+	case CONF_SCHEDULER_RANDOM:
+		conclude(explanation, EXPLAIN_DRAWN, "random: %s",
+			flow->protocol == IPPROTO_TCP
+				? "a member drawn by weight, kept for the whole connection"
+				: "a member drawn by weight for each datagram");
+		break;
+	}
+}
+
+void explain_flow(const struct plan *plan, const struct explain_flow *flow,
+	struct explanation *ret_explanation)
+{
+	struct explanation *explanation = ret_explanation;
+	char text[ADDRESS_TEXT_MAX];
+
+	*explanation = (struct explanation){ .group = find_group(plan, &flow->vip) };
+	if (!explanation->group) {
+		conclude(explanation, EXPLAIN_ACCEPT, "%s is no VIP of a group of this host",
+			address_format(&flow->vip, text));
+		return;
+	}
+	explanation->distribution = find_distribution(
+		explanation->group, flow, true, &explanation->service);
+	if (!explanation->distribution && explain_outgoing(flow, explanation))
+		return;
+	if (!explanation->distribution)
+		explanation->distribution = find_distribution(
+			explanation->group, flow, false, &explanation->service);
+	if (!explanation->distribution) {
+		conclude(explanation, EXPLAIN_ACCEPT,
+			"no service of group %s has this port: the active balancer itself answers",
+			explanation->group->name);
+		return;
+	}
+	explain_distribution(plan, flow, explanation);
+}
+
+const char *explain_verdict_name(enum explain_verdict verdict)
+{
+	switch (verdict) {
+	case EXPLAIN_FORWARD:
+		return "forward";
+	case EXPLAIN_LOCAL:
+		return "local";
+	case EXPLAIN_DROP:
+		return "drop";
+	case EXPLAIN_ACCEPT:
+		return "accept";
+	case EXPLAIN_DRAWN:
+		return "drawn";
+	}
+	return NULL;
+}

@@ -70,14 +70,10 @@ static void add_syntax_fault(struct reader *reader, const config_t *config)
 {
 	const struct source *source = &reader->source;
 	size_t line = config_error_line(config) > 0 ? (size_t)config_error_line(config) : 1;
-	const char *text = config_error_text(config);
 
 	if (line > source->n_lines)
 		line = source->n_lines;
-	/* How bison says that its stack is full. */
-	if (strcmp(text, "memory exhausted") == 0)
-		text = "sections are nested too deeply";
-	fault_add(reader, source->lines[line - 1], "%s", text);
+	fault_add(reader, source->lines[line - 1], "%s", config_error_text(config));
 }
 
 /* Reads the text into reader->conf; what is wrong is in reader->faults. */

@@ -5,7 +5,9 @@
  *  - end the process (flex: YY_FATAL_ERROR) if an included file is a directory,
  *  - take a comment without an end for the rest of the file, in silence,
  *  - take 4294967396 for 100, in silence,
- *  - note the line of a list's string only after having read the token behind it.
+ *  - note the line of a list's string only after having read the token behind it,
+ *  - end a string at \x00, whatever follows, in silence,
+ *  - leak a string that stands where none may.
  * So this reads the tokens first, and says for each line where it came from.
  */
 #include "internal.h"
@@ -16,11 +18,14 @@
 #include <string.h>
 
 #define INCLUDE_DEPTH_MAX 10 /* as libconfig has it */
+#define NESTING_MAX       32 /* sections and lists; a configuration needs 5 */
 
 struct output {
 	struct reader *reader;
 	FILE *stream;
-	bool after_string;
+	char last;              /* the first character of the last token */
+	char open[NESTING_MAX]; /* brackets that wait for their closing one */
+	size_t n_open;
 };
 
 struct scan {
@@ -55,9 +60,9 @@ static bool begin_token(struct scan *scan)
 {
 	const struct source *source = &scan->output->reader->source;
 	const struct conf_location *line = &source->lines[source->n_lines - 1];
-	bool stays = scan->output->after_string && strchr(",;])}", *scan->at);
+	bool stays = scan->output->last == '"' && strchr(",;])}", *scan->at);
 
-	scan->output->after_string = false;
+	scan->output->last = *scan->at;
 	scan->line_is_blank = false;
 	if (stays || (line->file == scan->location.file && line->line == scan->location.line))
 		return true;
@@ -102,16 +107,31 @@ static bool skip_long_comment(struct scan *scan)
 	return true;
 }
 
+static bool string_may_follow(const struct output *output)
+{
+	if (output->last == ',')
+		return output->n_open > 0 && output->open[output->n_open - 1] != '{';
+	return output->last && strchr("=:([\"", output->last);
+}
+
 static bool copy_string(struct scan *scan)
 {
 	struct conf_location start = scan->location;
 
+	if (!string_may_follow(scan->output)) {
+		fault_add(scan->output->reader, start, "syntax error: a string may not stand here");
+		return false;
+	}
 	if (!begin_token(scan))
 		return false;
 	copy(scan, 1);
 	while (*scan->at && *scan->at != '"') {
 		bool newline = *scan->at == '\n';
 
+		if (strncmp(scan->at, "\\x00", 4) == 0) {
+			fault_add(scan->output->reader, scan->location, "there is a NUL character");
+			return false;
+		}
 		copy(scan, scan->at[0] == '\\' && scan->at[1] && scan->at[1] != '\n' ? 2 : 1);
 		if (!newline)
 			continue;
@@ -125,7 +145,6 @@ static bool copy_string(struct scan *scan)
 		return false;
 	}
 	copy(scan, 1);
-	scan->output->after_string = true;
 	return true;
 }
 
@@ -165,6 +184,24 @@ static bool copy_number(struct scan *scan)
 	return true;
 }
 
+/* Brackets and all else of one character. */
+static bool copy_mark(struct scan *scan)
+{
+	struct output *output = scan->output;
+
+	if (strchr("([{", *scan->at)) {
+		if (output->n_open == NESTING_MAX) {
+			fault_add(output->reader, scan->location, "sections are nested too deeply");
+			return false;
+		}
+		output->open[output->n_open++] = *scan->at;
+	} else if (strchr(")]}", *scan->at) && output->n_open > 0) {
+		output->n_open--;
+	}
+	copy(scan, 1);
+	return true;
+}
+
 static bool include_file(struct scan *scan, const char *name)
 {
 	struct reader *reader = scan->output->reader;
@@ -184,6 +221,8 @@ static bool include_file(struct scan *scan, const char *name)
 		return false;
 	}
 	r = file_read(path, &text, &length);
+	if (r == -ENOMEM)
+		fault_no_memory(reader);
 	if (r < 0) {
 		fault_add(reader, scan->location, "cannot read %s: %s", path, strerror(-r));
 		return false;
@@ -232,10 +271,9 @@ static bool scan_token(struct scan *scan)
 		return false;
 	if (isdigit((unsigned char)c) || c == '-' || c == '+')
 		return copy_number(scan);
-	if (isalpha((unsigned char)c) || c == '*')
-		copy_name(scan);
-	else
-		copy(scan, 1);
+	if (!isalpha((unsigned char)c) && c != '*')
+		return copy_mark(scan);
+	copy_name(scan);
 	return true;
 }
 

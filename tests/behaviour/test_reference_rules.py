@@ -20,7 +20,7 @@ def bench():
         yield lab
 
 
-@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RULES, ids=[path.stem for path in RULES])
 def test_reference(bench, path):
     node = bench["fe5"]
     node.conf_path = REPOSITORY / "contrib/examples" / f"{path.stem}.conf"

@@ -9,6 +9,8 @@ every address of 198.18.0.0/16.
 
 import atexit
 import contextlib
+import ipaddress
+import os
 import re
 import shutil
 import signal
@@ -18,7 +20,7 @@ import threading
 from pathlib import Path
 
 from .host import Host
-from .namespace import sweep
+from .namespace import PREFIX, sweep
 from .node import Node
 from .wait import wait_until
 
@@ -61,7 +63,7 @@ class Lab:
         self.router = None
         self._hosts = []
         sweep()
-        self.directory = Path(tempfile.mkdtemp(prefix="drover-lab-"))
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-"))
         self.directory.chmod(0o755)
         atexit.register(self.close)
         try:
@@ -142,9 +144,12 @@ class Lab:
         self._connect(node, node.number)
         if self.router:
             node.ip("route", "add", "default", "via", f"{SEGMENT}.{ROUTER_NUMBER}")
-        for vip in self.vips:
-            length = "" if "/" in vip else "/32"
-            node.ip("addr", "replace", vip + length, "dev", "lo")
+        for address in self.vip_addresses():
+            node.ip("addr", "replace", f"{address}/32", "dev", "lo")
+
+    def vip_addresses(self):
+        """All addresses of the VIPs; of a subnet the first and the last as well."""
+        return [str(address) for vip in self.vips for address in ipaddress.ip_network(vip)]
 
     def unplug(self, node):
         """Removes a node's interface, as when its driver is unloaded."""

@@ -24,7 +24,11 @@ class Host:
         self._captures = []
         self._echo = None
         self.namespace = Namespace(name)
-        self._prepare()
+        try:
+            self._prepare()
+        except BaseException:
+            self.namespace.delete()
+            raise
 
     def _prepare(self):
         """The same start on every machine, whatever its own settings are."""

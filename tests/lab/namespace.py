@@ -3,7 +3,9 @@
 import ctypes
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import threading
 
 PREFIX = "drover"
@@ -19,11 +21,21 @@ def _setns(descriptor):
         raise OSError(error, f"setns: {os.strerror(error)}")
 
 
+def free_name(directory, name):
+    """drover-PID-NAME; a second laboratory of the same process gets drover-PID-NAME.2, …"""
+    wanted = candidate = f"{PREFIX}-{os.getpid()}-{name}"
+    number = 1
+    while os.path.exists(os.path.join(directory, candidate)):
+        number += 1
+        candidate = f"{wanted}.{number}"
+    return candidate
+
+
 class Namespace:
     """One network namespace, visible in `ip netns` as drover-PID-NAME."""
 
     def __init__(self, name):
-        self.name = f"{PREFIX}-{os.getpid()}-{name}"
+        self.name = free_name(DIRECTORY, name)
         self.path = f"{DIRECTORY}/{self.name}"
         subprocess.run(["ip", "netns", "add", self.name], check=True)
 
@@ -66,9 +78,17 @@ class Namespace:
 
 def sweep():
     """Removes what laboratories left that were killed before they could clean up."""
-    if not os.path.isdir(DIRECTORY):
-        return
-    for name in os.listdir(DIRECTORY):
+    for name in _orphans(DIRECTORY):
+        subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+    temporary = tempfile.gettempdir()
+    for name in _orphans(temporary):
+        shutil.rmtree(os.path.join(temporary, name), ignore_errors=True)
+
+
+def _orphans(directory):
+    """Entries that carry the process id of a laboratory that lives no more."""
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    for name in names:
         match = re.fullmatch(PREFIX + r"-(\d+)-[\w.-]+", name)
         if match and not os.path.exists(f"/proc/{match[1]}"):
-            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+            yield name

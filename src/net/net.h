@@ -86,8 +86,7 @@ struct neighbour_message {
 };
 int neighbour_parse(const struct nlmsghdr *message, struct neighbour_message *ret_neighbour);
 struct nlmsghdr *neighbour_put_dump(void *buffer, unsigned int index);
-struct nlmsghdr *neighbour_put_get(
-	void *buffer, unsigned int index, const struct address *address);
+struct nlmsghdr *neighbour_put_get(void *buffer, unsigned int index, const struct address *address);
 
 /*
  * Asks the kernel to keep a neighbour resolved, or to stop that. Neither changes its Ethernet
@@ -108,33 +107,33 @@ struct nlmsghdr *interface_address_put_dump(void *buffer, unsigned int index);
 int interface_address_add(struct rtnl *rtnl, unsigned int index, const struct address *address);
 int interface_address_remove(struct rtnl *rtnl, unsigned int index, const struct address *address);
 
-/* --- table.c: a sorted array of items that begin with their key -------------- */
+/* --- sorted.c: a sorted array of items that begin with their key -------------- */
 
-struct table_key {
+struct sorted_key {
 	struct address address;
 	unsigned int length; /* of a prefix; 0 where only the address counts */
 };
 
-struct table {
+struct sorted {
 	size_t item_size;
 	size_t n_items, n_allocated;
 	char *items;
 };
 
 /* The index of the first item whose key is not below, n_items if there is none. */
-size_t table_position(const struct table *table, const struct table_key *key);
-void *table_at(const struct table *table, size_t index);
-void *table_find(const struct table *table, const struct table_key *key);
+size_t sorted_position(const struct sorted *sorted, const struct sorted_key *key);
+void *sorted_at(const struct sorted *sorted, size_t index);
+void *sorted_find(const struct sorted *sorted, const struct sorted_key *key);
 
 /* Finds or makes an item, zero but for its key. Returns NULL without memory. */
-void *table_add(struct table *table, const struct table_key *key);
-void table_remove(struct table *table, const struct table_key *key);
-void table_clear(struct table *table);
+void *sorted_add(struct sorted *sorted, const struct sorted_key *key);
+void sorted_remove(struct sorted *sorted, const struct sorted_key *key);
+void sorted_clear(struct sorted *sorted);
 
 /* --- watch.c and state.c: what is known of the interface ------------------ */
 
 struct neighbour {
-	struct table_key key;
+	struct sorted_key key;
 	bool known; /* the kernel has an entry */
 	bool seen;  /* by the dump that is running */
 	bool resolved;
@@ -147,7 +146,7 @@ struct neighbour {
 };
 
 struct interface_address {
-	struct table_key key;
+	struct sorted_key key;
 	bool present;
 	bool seen;
 	bool told;
@@ -163,10 +162,10 @@ struct link_state {
 	struct cluster_link link;
 	struct cluster_link told_link;
 	bool told; /* the callback knows told_link */
-	struct table neighbours;
-	struct table addresses;
-	bool link_stale; /* the interface itself must be looked at */
-	bool link_lost;  /* it was deleted, whatever bears its name by now */
+	struct sorted neighbours;
+	struct sorted addresses;
+	bool link_stale;   /* the interface itself must be looked at */
+	bool link_lost;    /* it was deleted, whatever bears its name by now */
 	bool tables_stale; /* events were lost, or there was no memory for one */
 };
 
@@ -186,8 +185,7 @@ void link_state_feed(struct link_state *state, const void *messages, size_t size
 void link_state_take(struct link_state *state, const struct nlmsghdr *message);
 
 /* The interface as it is now, NULL if there is none. */
-void link_state_set_interface(
-	struct link_state *state, const struct interface_message *interface);
+void link_state_set_interface(struct link_state *state, const struct interface_message *interface);
 
 /* Around a complete dump: what is not seen in between has vanished. */
 void link_state_begin_dump(struct link_state *state);

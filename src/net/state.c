@@ -20,8 +20,8 @@ void link_state_init(struct link_state *state, const char *interface)
 
 void link_state_done(struct link_state *state)
 {
-	table_clear(&state->neighbours);
-	table_clear(&state->addresses);
+	sorted_clear(&state->neighbours);
+	sorted_clear(&state->addresses);
 }
 
 /* --- messages ------------------------------------------------------------ */
@@ -49,18 +49,18 @@ static void neighbour_set_unknown(struct neighbour *neighbour)
 
 static void take_neighbour(struct link_state *state, const struct neighbour_message *message)
 {
-	const struct table_key key = { .address = message->address };
+	const struct sorted_key key = { .address = message->address };
 	struct neighbour *neighbour;
 
 	if (!state->link.present || message->index != state->link.index)
 		return;
 	if (message->deleted) {
-		neighbour = table_find(&state->neighbours, &key);
+		neighbour = sorted_find(&state->neighbours, &key);
 		if (neighbour)
 			neighbour_set_unknown(neighbour);
 		return;
 	}
-	neighbour = table_add(&state->neighbours, &key);
+	neighbour = sorted_add(&state->neighbours, &key);
 	if (!neighbour) {
 		state->tables_stale = true;
 		return;
@@ -75,18 +75,18 @@ static void take_neighbour(struct link_state *state, const struct neighbour_mess
 
 static void take_address(struct link_state *state, const struct interface_address_message *message)
 {
-	const struct table_key key = { .address = message->address, .length = message->length };
+	const struct sorted_key key = { .address = message->address, .length = message->length };
 	struct interface_address *address;
 
 	if (!state->link.present || message->index != state->link.index)
 		return;
 	if (message->deleted) {
-		address = table_find(&state->addresses, &key);
+		address = sorted_find(&state->addresses, &key);
 		if (address)
 			address->present = false;
 		return;
 	}
-	address = table_add(&state->addresses, &key);
+	address = sorted_add(&state->addresses, &key);
 	if (!address) {
 		state->tables_stale = true;
 		return;
@@ -123,21 +123,21 @@ void link_state_feed(struct link_state *state, const void *messages, size_t size
 void link_state_begin_dump(struct link_state *state)
 {
 	for (size_t i = 0; i < state->neighbours.n_items; i++)
-		((struct neighbour *)table_at(&state->neighbours, i))->seen = false;
+		((struct neighbour *)sorted_at(&state->neighbours, i))->seen = false;
 	for (size_t i = 0; i < state->addresses.n_items; i++)
-		((struct interface_address *)table_at(&state->addresses, i))->seen = false;
+		((struct interface_address *)sorted_at(&state->addresses, i))->seen = false;
 }
 
 void link_state_end_dump(struct link_state *state)
 {
 	for (size_t i = 0; i < state->neighbours.n_items; i++) {
-		struct neighbour *neighbour = table_at(&state->neighbours, i);
+		struct neighbour *neighbour = sorted_at(&state->neighbours, i);
 
 		if (!neighbour->seen)
 			neighbour_set_unknown(neighbour);
 	}
 	for (size_t i = 0; i < state->addresses.n_items; i++) {
-		struct interface_address *address = table_at(&state->addresses, i);
+		struct interface_address *address = sorted_at(&state->addresses, i);
 
 		if (!address->seen)
 			address->present = false;
@@ -203,12 +203,12 @@ static void report_neighbours(
 	size_t i = 0;
 
 	while (i < state->neighbours.n_items) {
-		struct neighbour *neighbour = table_at(&state->neighbours, i);
+		struct neighbour *neighbour = sorted_at(&state->neighbours, i);
 		struct neighbour copy;
 
 		if (!neighbour_is_news(neighbour)) {
 			if (!neighbour->known && !neighbour->wanted)
-				table_remove(&state->neighbours, &neighbour->key);
+				sorted_remove(&state->neighbours, &neighbour->key);
 			else
 				i++;
 			continue;
@@ -220,7 +220,7 @@ static void report_neighbours(
 		if (callbacks->neighbour)
 			callbacks->neighbour(
 				&copy.key.address, copy.resolved ? &copy.mac : NULL, user_data);
-		i = table_position(&state->neighbours, &copy.key);
+		i = sorted_position(&state->neighbours, &copy.key);
 	}
 }
 
@@ -230,13 +230,13 @@ static void report_addresses(
 	size_t i = 0;
 
 	while (i < state->addresses.n_items) {
-		struct interface_address *address = table_at(&state->addresses, i);
+		struct interface_address *address = sorted_at(&state->addresses, i);
 		struct interface_address copy = *address;
 		bool news = address->told != address->present;
 
 		address->told = address->present;
 		if (!address->present)
-			table_remove(&state->addresses, &copy.key);
+			sorted_remove(&state->addresses, &copy.key);
 		else
 			i++;
 		if (news && callbacks->address)
@@ -255,11 +255,11 @@ void link_state_report(
 
 bool link_state_has_address(const struct link_state *state, const struct address *address)
 {
-	const struct table_key key = { .address = *address };
-	size_t i = table_position(&state->addresses, &key);
+	const struct sorted_key key = { .address = *address };
+	size_t i = sorted_position(&state->addresses, &key);
 
 	for (; i < state->addresses.n_items; i++) {
-		const struct interface_address *item = table_at(&state->addresses, i);
+		const struct interface_address *item = sorted_at(&state->addresses, i);
 
 		if (!address_equal(&item->key.address, address))
 			break;

@@ -120,7 +120,7 @@ static void ask_for_wanted(struct link_watch *watch)
 	struct link_state *state = &watch->state;
 
 	for (size_t i = 0; i < state->neighbours.n_items; i++) {
-		struct neighbour *neighbour = table_at(&state->neighbours, i);
+		struct neighbour *neighbour = sorted_at(&state->neighbours, i);
 
 		/* One that fails (a full neighbour table) is tried again at the next event. */
 		if (neighbour->wanted && !neighbour->asked && state->link.running)
@@ -150,7 +150,7 @@ static int settle(struct link_watch *watch)
 
 int link_resolve(struct link_watch *watch, const struct address *address)
 {
-	const struct table_key key = { .address = *address };
+	const struct sorted_key key = { .address = *address };
 	_Alignas(struct nlmsghdr) char buffer[RTNL_REQUEST_SIZE];
 	struct link_state *state = &watch->state;
 	struct neighbour *neighbour;
@@ -158,7 +158,7 @@ int link_resolve(struct link_watch *watch, const struct address *address)
 
 	if (address->family != AF_INET && address->family != AF_INET6)
 		return -EAFNOSUPPORT;
-	neighbour = table_add(&state->neighbours, &key);
+	neighbour = sorted_add(&state->neighbours, &key);
 	if (!neighbour)
 		return -ENOMEM;
 	neighbour->wanted = true;
@@ -179,8 +179,8 @@ int link_resolve(struct link_watch *watch, const struct address *address)
 
 int link_forget(struct link_watch *watch, const struct address *address)
 {
-	const struct table_key key = { .address = *address };
-	struct neighbour *neighbour = table_find(&watch->state.neighbours, &key);
+	const struct sorted_key key = { .address = *address };
+	struct neighbour *neighbour = sorted_find(&watch->state.neighbours, &key);
 
 	if (!neighbour || !neighbour->wanted)
 		return 0;

@@ -44,10 +44,10 @@ DEFINE_CLEANUP(struct cluster, cluster_free)
 const struct conf *cluster_conf(const struct cluster *cluster);
 
 /*
- * Replaces the configuration, taking ownership. Overrides, MACs and roles of what
- * still exists are kept; those of what is gone are dropped.
+ * Replaces the configuration, taking ownership, and returns the old one, which
+ * the caller owns. Overrides, MACs and roles of what still exists are kept.
  */
-void cluster_set_conf(struct cluster *cluster, struct conf *conf);
+struct conf *cluster_replace_conf(struct cluster *cluster, struct conf *conf);
 
 const struct cluster_link *cluster_link(const struct cluster *cluster);
 

@@ -345,9 +345,10 @@ int cluster_set_override(struct cluster *cluster, const struct cluster_override 
 
 /* --- a new configuration ---------------------------------------------------- */
 
-void cluster_set_conf(struct cluster *cluster, struct conf *conf)
+struct conf *cluster_replace_conf(struct cluster *cluster, struct conf *conf)
 {
-	conf_free(cluster->conf);
+	struct conf *old = cluster->conf;
+
 	cluster->conf = conf;
 
 	for (size_t i = cluster->n_neighbours; i-- > 0;)
@@ -359,6 +360,7 @@ void cluster_set_conf(struct cluster *cluster, struct conf *conf)
 	for (size_t i = cluster->n_duties; i-- > 0;)
 		if (!conf_find_group(conf, cluster->duties[i].group))
 			remove_duty(cluster, &cluster->duties[i]);
+	return old;
 }
 
 /* --- decisions --------------------------------------------------------------- */

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "commands.h"
+
+#include "daemon.h"
+#include "drover/explain.h"
+#include "drover/log.h"
+#include "drover/script.h"
+#include "overrides.h"
+#include "report.h"
+
+#include "drover/compile.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *argument(const json_t *request, const char *name)
+{
+	return json_string_value(json_object_get(request, name));
+}
+
+/* --- the duty ------------------------------------------------------------------- */
+
+static json_t *refuse_role(const char *group, int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return control_reply_error("there is no group %s", group);
+	case -EPERM:
+		return control_reply_error("this node is no balancer of group %s", group);
+	case -EBUSY:
+		return control_reply_error(
+			"group %s is always active here (election = \"always\")", group);
+	default:
+		return control_reply_error("group %s: %s", group, strerror(-error));
+	}
+}
+
+static json_t *role_entry(const struct conf_group *group, enum cluster_role role, bool changed)
+{
+	return json_pack("{s:s, s:s, s:b}", "name", group->name, "role",
+		role == ROLE_ACTIVE ? "active" : "standby", "changed", changed);
+}
+
+/* Standing by from being active passes through leaving, standing by otherwise does not. */
+static enum cluster_role next_role(
+	const struct cluster *cluster, const struct conf_group *group, enum cluster_role wanted)
+{
+	if (wanted == ROLE_ACTIVE)
+		return ROLE_ACTIVE;
+	return cluster_role(cluster, group) == ROLE_STANDBY ? ROLE_STANDBY : ROLE_LEAVING;
+}
+
+/* With a name that group; without, every group that this node is a balancer of. */
+static bool is_meant(
+	const struct cluster *cluster, const struct conf_group *group, const char *name)
+{
+	return name ? strcmp(group->name, name) == 0 : cluster_is_balancer(cluster, group);
+}
+
+static void take_roles_back(
+	struct cluster *cluster, const struct conf *conf, const enum cluster_role *before)
+{
+	for (size_t i = 0; i < conf->n_groups; i++)
+		(void)cluster_set_role(cluster, conf->groups[i].name, before[i]);
+}
+
+/* Rules first, then the VIPs: a packet that comes must find its way. */
+static int enact_roles(struct daemon *daemon)
+{
+	int r;
+
+	if (!cluster_link(daemon->cluster)->present)
+		return -ENODEV;
+	r = daemon_reconcile(daemon);
+	if (r == 0)
+		daemon_role_changed(daemon);
+	return r;
+}
+
+static json_t *set_roles(struct daemon *daemon, const char *name, enum cluster_role wanted,
+	enum cluster_role *before)
+{
+	struct cluster *cluster = daemon->cluster;
+	const struct conf *conf = cluster_conf(cluster);
+	_cleanup_(json_decref_p) json_t *entries = json_array();
+	bool any = false;
+	int r;
+
+	for (size_t i = 0; i < conf->n_groups; i++) {
+		const struct conf_group *group = &conf->groups[i];
+
+		before[i] = cluster_role(cluster, group);
+		if (!is_meant(cluster, group, name))
+			continue;
+		r = cluster_set_role(cluster, group->name, next_role(cluster, group, wanted));
+		if (r < 0) {
+			take_roles_back(cluster, conf, before);
+			return refuse_role(group->name, r);
+		}
+		any = true;
+		if (r > 0)
+			log_notice("group %s: %s", group->name,
+				wanted == ROLE_ACTIVE ? "active" : "standby");
+		json_array_append_new(entries, role_entry(group, wanted, r > 0));
+	}
+	if (!any && name)
+		return refuse_role(name, -ENOENT);
+	if (!any)
+		return control_reply_error("this node is no balancer of any group");
+	r = enact_roles(daemon);
+	if (r < 0 && wanted == ROLE_ACTIVE) {
+		take_roles_back(cluster, conf, before);
+		return control_reply_error(
+			"not active: %s", r == -ENODEV           ? "the interface is not there"
+					  : daemon->keeper.error ? daemon->keeper.error
+								 : strerror(-r));
+	}
+	return json_pack("{s:b, s:O}", "ok", true, "groups", entries);
+}
+
+static json_t *change_role(struct daemon *daemon, const json_t *request, enum cluster_role wanted)
+{
+	size_t n_groups = cluster_conf(daemon->cluster)->n_groups;
+	_cleanup_(free_p) enum cluster_role *before = calloc(n_groups, sizeof(*before));
+
+	if (!before)
+		return NULL;
+	return set_roles(daemon, argument(request, "group"), wanted, before);
+}
+
+static json_t *command_activate(struct daemon *daemon, const json_t *request)
+{
+	return change_role(daemon, request, ROLE_ACTIVE);
+}
+
+static json_t *command_standby(struct daemon *daemon, const json_t *request)
+{
+	return change_role(daemon, request, ROLE_STANDBY);
+}
+
+/* --- members ----------------------------------------------------------------------- */
+
+static const struct conf_member *find_member(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_groups; i++) {
+		const struct conf_member *member = conf_group_find_member(&conf->groups[i], name);
+
+		if (member)
+			return member;
+	}
+	return NULL;
+}
+
+/* Keeps an override that was just made, and has the kernel follow. */
+static json_t *finish_override(struct daemon *daemon, const char *name, int result)
+{
+	const struct conf_member *member = find_member(cluster_conf(daemon->cluster), name);
+	struct member_view view;
+	int r;
+
+	if (result == -ENOENT || !member)
+		return control_reply_error("there is no member %s", name);
+	if (result < 0)
+		return control_reply_error("member %s: %s", name, strerror(-result));
+	(void)overrides_save(daemon->cluster);
+	view = cluster_view(daemon->cluster, member);
+	log_notice("member %s: %s, weight %u", name, member_state_name(view.state),
+		view.nominal_weight);
+	r = daemon_reconcile(daemon);
+	if (r < 0)
+		return control_reply_error("noted, but the kernel does not have it: %s",
+			daemon->keeper.error ? daemon->keeper.error : strerror(-r));
+	return json_pack("{s:b, s:s, s:s, s:i}", "ok", true, "member", name, "state",
+		member_state_name(view.state), "weight", (int)view.nominal_weight);
+}
+
+static json_t *change_member(
+	struct daemon *daemon, const json_t *request, int (*change)(struct cluster *, const char *))
+{
+	const char *name = argument(request, "member");
+
+	if (!name)
+		return control_reply_error("the request names no member");
+	return finish_override(daemon, name, change(daemon->cluster, name));
+}
+
+static json_t *command_drain(struct daemon *daemon, const json_t *request)
+{
+	return change_member(daemon, request, cluster_drain);
+}
+
+static json_t *command_enable(struct daemon *daemon, const json_t *request)
+{
+	return change_member(daemon, request, cluster_enable);
+}
+
+static json_t *command_disable(struct daemon *daemon, const json_t *request)
+{
+	return change_member(daemon, request, cluster_disable);
+}
+
+static json_t *command_weight(struct daemon *daemon, const json_t *request)
+{
+	const json_t *weight = json_object_get(request, "weight");
+	const char *name = argument(request, "member");
+
+	if (!name || !json_is_integer(weight))
+		return control_reply_error("the request names no member and weight");
+	if (json_integer_value(weight) < 0 || json_integer_value(weight) > CONF_WEIGHT_MAX)
+		return control_reply_error("a weight is a number from 0 to %d", CONF_WEIGHT_MAX);
+	return finish_override(daemon, name,
+		cluster_set_weight(
+			daemon->cluster, name, (unsigned int)json_integer_value(weight)));
+}
+
+/* --- configuration -------------------------------------------------------------------- */
+
+static json_t *command_reload(struct daemon *daemon, const json_t *request)
+{
+	bool reset = json_is_true(json_object_get(request, "reset"));
+	uint64_t before = daemon->keeper.n_commits;
+	size_t n_overrides = 0;
+	int r = daemon_reload(daemon, reset);
+
+	if (r < 0 && daemon->conf_errors.n_messages > 0)
+		return json_pack("{s:b, s:s, s:o}", "ok", false, "error",
+			"refused; the running configuration stays in force", "errors",
+			report_faults(&daemon->conf_errors));
+	if (r < 0)
+		return control_reply_error("loaded, but the kernel does not have it: %s",
+			daemon->keeper.error ? daemon->keeper.error : strerror(-r));
+	while (cluster_override_at(daemon->cluster, n_overrides))
+		n_overrides++;
+	return json_pack("{s:b, s:b, s:I}", "ok", true, "changed",
+		daemon->keeper.n_commits != before, "overrides", (json_int_t)n_overrides);
+}
+
+/* --- questions -------------------------------------------------------------------------- */
+
+static json_t *command_rules(struct daemon *daemon, const json_t *request)
+{
+	_cleanup_(plan_free_p) struct plan *plan = NULL;
+	_cleanup_(ruleset_free_p) struct ruleset *ruleset = NULL;
+	_cleanup_(free_p) char *text = NULL;
+
+	(void)request;
+	if (plan_build(daemon->cluster, NULL, &plan) < 0 || compile_plan(plan, &ruleset) < 0)
+		return NULL;
+	text = script_format(ruleset);
+	return text ? json_pack("{s:b, s:s}", "ok", true, "rules", text) : NULL;
+}
+
+/* "ADDRESS:PORT" of an IPv4 address. */
+static int parse_endpoint(const char *text, struct address *ret_address, uint16_t *ret_port)
+{
+	const char *colon = text ? strrchr(text, ':') : NULL;
+	char address[ADDRESS_TEXT_MAX];
+	unsigned long port;
+	char *end;
+
+	if (!colon || (size_t)(colon - text) >= sizeof(address) || colon[1] < '0' || colon[1] > '9')
+		return -EINVAL;
+	memcpy(address, text, (size_t)(colon - text));
+	address[colon - text] = '\0';
+	port = strtoul(colon + 1, &end, 10);
+	if (*end || port == 0 || port > UINT16_MAX || address_parse(address, ret_address) < 0)
+		return -EINVAL;
+	*ret_port = (uint16_t)port;
+	return 0;
+}
+
+static int parse_flow(const json_t *request, struct explain_flow *ret_flow)
+{
+	const char *protocol = argument(request, "protocol");
+
+	if (!protocol)
+		return -EINVAL;
+	if (strcmp(protocol, "tcp") == 0)
+		ret_flow->protocol = IPPROTO_TCP;
+	else if (strcmp(protocol, "udp") == 0)
+		ret_flow->protocol = IPPROTO_UDP;
+	else
+		return -EINVAL;
+	if (parse_endpoint(argument(request, "client"), &ret_flow->client, &ret_flow->client_port) <
+		0)
+		return -EINVAL;
+	return parse_endpoint(argument(request, "vip"), &ret_flow->vip, &ret_flow->vip_port);
+}
+
+static json_t *explain(
+	const struct cluster *cluster, const struct explain_flow *flow, const char *without)
+{
+	const struct plan_what_if what_if = { .without = without, .assume_active = true };
+	_cleanup_(plan_free_p) struct plan *plan = NULL;
+	struct explanation explanation;
+
+	if (plan_build(cluster, &what_if, &plan) < 0)
+		return NULL;
+	explain_flow(plan, flow, &explanation);
+	return report_explanation(&explanation);
+}
+
+static json_t *command_explain(struct daemon *daemon, const json_t *request)
+{
+	const char *without = argument(request, "without");
+	struct explain_flow flow = { .protocol = 0 };
+	json_t *reply;
+
+	if (parse_flow(request, &flow) < 0)
+		return control_reply_error("expected: tcp|udp CLIENT:PORT VIP:PORT");
+	if (without && !find_member(cluster_conf(daemon->cluster), without))
+		return control_reply_error("there is no member %s", without);
+	reply = control_reply_ok();
+	if (!reply)
+		return NULL;
+	json_object_set(reply, "protocol", json_object_get(request, "protocol"));
+	json_object_set(reply, "client", json_object_get(request, "client"));
+	json_object_set(reply, "vip", json_object_get(request, "vip"));
+	json_object_update_new(reply, explain(daemon->cluster, &flow, NULL));
+	if (without)
+		json_object_set_new(reply, "without", explain(daemon->cluster, &flow, without));
+	return reply;
+}
+
+static json_t *command_status(struct daemon *daemon, const json_t *request)
+{
+	(void)request;
+	return report_status(daemon);
+}
+
+static json_t *command_members(struct daemon *daemon, const json_t *request)
+{
+	(void)request;
+	return report_members(daemon);
+}
+
+static json_t *command_services(struct daemon *daemon, const json_t *request)
+{
+	(void)request;
+	return report_services(daemon);
+}
+
+static json_t *command_ready(struct daemon *daemon, const json_t *request)
+{
+	(void)request;
+	return report_ready(daemon);
+}
+
+json_t *commands_handle(const json_t *request, void *user_data)
+{
+	static const struct {
+		const char *name;
+		json_t *(*run)(struct daemon *daemon, const json_t *request);
+	} commands[] = {
+		{ "status", command_status },
+		{ "members", command_members },
+		{ "services", command_services },
+		{ "rules", command_rules },
+		{ "explain", command_explain },
+		{ "ready", command_ready },
+		{ "activate", command_activate },
+		{ "standby", command_standby },
+		{ "drain", command_drain },
+		{ "enable", command_enable },
+		{ "disable", command_disable },
+		{ "weight", command_weight },
+		{ "reload", command_reload },
+	};
+	const char *name = argument(request, "command");
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return commands[i].run(user_data, request);
+	return control_reply_error("unknown command %s", name);
+}

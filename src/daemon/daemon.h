@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The daemon: one event loop that carries news from the kernel and the
+ * operator to the cluster, and what follows from it back to the kernel.
+ */
+
+#include "drover/cluster.h"
+#include "drover/control.h"
+#include "drover/link.h"
+#include "drover/plan.h"
+#include "duty.h"
+#include "keeper.h"
+
+#include <systemd/sd-event.h>
+
+struct daemon {
+	sd_event *event;
+	sd_event_source *reconcile_source; /* runs once when something has changed */
+	sd_event_source *address_source;   /* the same for the VIPs on the interface */
+	sd_event_source *announce_timer;
+	sd_event_source *leave_timer;
+	sd_event_source *retry_timer;
+	struct cluster *cluster;
+	struct link_watch *watch;
+	struct keeper keeper;
+	struct duty duty;
+	struct plan *plan; /* what the kernel was last told; borrows from the configuration */
+	struct control_server *control;
+	struct conf_errors conf_errors; /* of the last reload, if it was refused */
+	bool foreign_change;
+};
+
+/* Runs until SIGTERM. Takes ownership of conf. Returns 0 or -errno (logged). */
+int daemon_run(struct conf *conf);
+
+/* Makes the kernel have what the cluster says, now. Returns 0 or -errno. */
+int daemon_reconcile(struct daemon *daemon);
+
+/* Notes that the role in some group has changed: VIPs, announcements and timers follow. */
+void daemon_role_changed(struct daemon *daemon);
+
+/*
+ * Reads the configuration file anew. A file with faults, or one that changes
+ * what only a restart can, is refused: it stays as it was, the faults are logged and
+ * kept in conf_errors. Returns 0 or -errno.
+ */
+int daemon_reload(struct daemon *daemon, bool reset_overrides);

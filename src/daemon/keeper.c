@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "keeper.h"
+
+#include "drover/compile.h"
+#include "drover/diff.h"
+#include "drover/message.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+int keeper_init(struct keeper *keeper)
+{
+	*keeper = (struct keeper){ .have = NULL };
+	return nft_open(&keeper->nft);
+}
+
+void keeper_done(struct keeper *keeper)
+{
+	nft_close(keeper->nft);
+	ruleset_free(keeper->have);
+	free(keeper->error);
+}
+
+void keeper_invalidate(struct keeper *keeper)
+{
+	ruleset_free(keeper->have);
+	keeper->have = NULL;
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void set_error(struct keeper *keeper, char *message)
+{
+	free(keeper->error);
+	keeper->error = message;
+}
+
+static void set_errno(struct keeper *keeper, const char *what, int error)
+{
+	char *message = NULL;
+
+	if (asprintf(&message, "%s: %s", what, strerror(-error)) < 0)
+		message = NULL;
+	set_error(keeper, message);
+}
+
+static int read_kernel(struct keeper *keeper)
+{
+	int r;
+
+	if (keeper->have)
+		return 0;
+	r = nft_read(keeper->nft, &keeper->have);
+	if (r < 0)
+		set_errno(keeper, "cannot read the kernel's tables", r);
+	return r;
+}
+
+/* One attempt; takes want over when the kernel has it. */
+static int commit(struct keeper *keeper, struct ruleset **want)
+{
+	_cleanup_(batch_free_p) struct batch *batch = NULL;
+	char *refusal = NULL;
+	uint64_t begin;
+	int r, changed;
+
+	r = read_kernel(keeper);
+	if (r < 0)
+		return r;
+	r = diff_build(keeper->have, *want, &batch);
+	if (r < 0)
+		return r;
+	changed = batch_count(batch) > 0;
+	begin = now_us();
+	r = nft_commit(keeper->nft, batch, &refusal);
+	if (r < 0) {
+		set_error(keeper, refusal);
+		keeper_invalidate(keeper);
+		return r;
+	}
+	if (changed) {
+		keeper->n_commits++;
+		keeper->last_commit_us = now_us() - begin;
+	}
+	keeper_invalidate(keeper);
+	keeper->have = take_ptr(*want);
+	set_error(keeper, NULL);
+	return changed;
+}
+
+int keeper_apply(struct keeper *keeper, const struct plan *plan)
+{
+	_cleanup_(ruleset_free_p) struct ruleset *want = NULL;
+	bool was_known = keeper->have;
+	int r;
+
+	r = compile_plan(plan, &want);
+	if (r < 0)
+		return r;
+	r = message_sign_ruleset(want);
+	if (r < 0)
+		return r;
+	r = commit(keeper, &want);
+	/* The difference was computed from what is no longer there: look, and try once more. */
+	if (r < 0 && was_known)
+		r = commit(keeper, &want);
+	return r;
+}

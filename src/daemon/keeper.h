@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Keeps the kernel's tables what the plan says. Level-triggered: each call computes
+ * the whole and commits the difference, whatever happened before.
+ */
+
+#include "drover/nft.h"
+#include "drover/plan.h"
+
+struct keeper {
+	struct nft *nft;
+	struct ruleset *have; /* what the kernel has; NULL: not known, to be read */
+	char *error;          /* why the kernel has not what it should; NULL if it has */
+	uint64_t n_commits;
+	uint64_t n_repairs; /* times that somebody else's change was undone */
+	uint64_t last_commit_us;
+};
+
+int keeper_init(struct keeper *keeper);
+void keeper_done(struct keeper *keeper);
+
+/* Forgets what the kernel was known to have: somebody else has changed it. */
+void keeper_invalidate(struct keeper *keeper);
+
+/*
+ * Makes the kernel have what the plan says. Returns 1 if something was
+ * committed, 0 if nothing differed, -ENOMEM, or -errno of the kernel; then keeper->error
+ * says what was refused, and what the kernel had stays in force.
+ */
+int keeper_apply(struct keeper *keeper, const struct plan *plan);

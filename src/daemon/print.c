@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "print.h"
+
+#include "drover/cluster.h"
+#include "drover/compile.h"
+#include "drover/link.h"
+#include "drover/script.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void on_link(const struct cluster_link *link, void *user_data)
+{
+	(void)cluster_set_link(user_data, link);
+}
+
+static void on_neighbour(const struct address *address, const struct mac *mac, void *user_data)
+{
+	(void)cluster_set_neighbour(user_data, address, mac);
+}
+
+static void on_address(const struct address *address, bool present, void *user_data)
+{
+	(void)address;
+	(void)present;
+	(void)user_data;
+}
+
+static void print_unresolved(const struct cluster *cluster)
+{
+	const struct conf *conf = cluster_conf(cluster);
+
+	for (size_t g = 0; g < conf->n_groups; g++)
+		for (size_t m = 0; m < conf->groups[g].n_members; m++) {
+			const struct conf_member *member = &conf->groups[g].members[m];
+			char address[ADDRESS_TEXT_MAX];
+
+			if (cluster_view(cluster, member).state != MEMBER_UNREACHABLE)
+				continue;
+			printf("# member %s (%s): its MAC is not known here, so it has no "
+			       "buckets below\n",
+				member->name, address_format(&member->address, address));
+		}
+}
+
+static void print_header(const struct cluster *cluster, const struct plan *plan)
+{
+	const struct conf *conf = cluster_conf(cluster);
+
+	printf("# drover " DROVER_VERSION ": the ruleset of node %s as active balancer\n"
+	       "# on %s, from %s\n",
+		conf->node, conf->interface, conf->path);
+	if (mac_is_zero(&plan->mac))
+		printf("# the MAC of this host is not known here: all-zero below\n");
+	print_unresolved(cluster);
+}
+
+int print_ruleset(struct conf *conf)
+{
+	static const struct link_callbacks callbacks = {
+		.link = on_link,
+		.neighbour = on_neighbour,
+		.address = on_address,
+	};
+	const struct plan_what_if active = { .assume_active = true };
+	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_new(conf);
+	_cleanup_(plan_free_p) struct plan *plan = NULL;
+	_cleanup_(ruleset_free_p) struct ruleset *ruleset = NULL;
+	int r;
+
+	if (!cluster) {
+		conf_free(conf);
+		return -ENOMEM;
+	}
+	(void)link_snapshot(conf->interface, &callbacks, cluster);
+	r = plan_build(cluster, &active, &plan);
+	if (r < 0)
+		return r;
+	r = compile_plan(plan, &ruleset);
+	if (r < 0)
+		return r;
+	print_header(cluster, plan);
+	r = script_write(ruleset, stdout);
+	if (r == 0 && fflush(stdout) != 0)
+		r = -errno;
+	return r;
+}

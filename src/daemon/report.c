@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "report.h"
+
+#include "drover/ports.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A string, or null. */
+static json_t *text(const char *value)
+{
+	return value ? json_string(value) : json_null();
+}
+
+static json_t *mac_text(bool known, const struct mac *mac)
+{
+	char buffer[MAC_TEXT_MAX];
+
+	return known ? json_string(mac_format(mac, buffer)) : json_null();
+}
+
+json_t *report_faults(const struct conf_errors *errors)
+{
+	json_t *messages;
+
+	if (errors->n_messages == 0)
+		return json_null();
+	messages = json_array();
+	for (size_t i = 0; i < errors->n_messages; i++)
+		json_array_append_new(messages, json_string(errors->messages[i]));
+	return messages;
+}
+
+/* --- counters ------------------------------------------------------------------------ */
+
+/* Collects {"member/A/fe5": [packets, bytes]}. */
+static void take_counter(const char *chain, uint64_t packets, uint64_t bytes, void *user_data)
+{
+	json_object_set_new(
+		user_data, chain, json_pack("[I, I]", (json_int_t)packets, (json_int_t)bytes));
+}
+
+static json_t *read_counters(struct daemon *daemon)
+{
+	json_t *counters = json_object();
+
+	if (counters)
+		(void)nft_read_counters(daemon->keeper.nft, take_counter, counters);
+	return counters;
+}
+
+static void add_counters(json_t *entry, const json_t *counters, const struct conf_group *group,
+	const struct conf_member *member)
+{
+	char chain[16 + 2 * CONF_NAME_MAX];
+	const json_t *pair;
+
+	snprintf(chain, sizeof(chain), "member/%s/%s", group->name, member->name);
+	pair = json_object_get(counters, chain);
+	json_object_set_new(
+		entry, "packets", pair ? json_incref(json_array_get(pair, 0)) : json_null());
+	json_object_set_new(
+		entry, "bytes", pair ? json_incref(json_array_get(pair, 1)) : json_null());
+}
+
+/* --- members --------------------------------------------------------------------------- */
+
+/* Slots of each member of a group in the table over all of them, whoever is active. */
+static int count_slots(
+	const struct cluster *cluster, const struct conf_group *group, size_t *counts)
+{
+	size_t n_slots = cluster_conf(cluster)->buckets;
+	_cleanup_(free_p) struct buckets_member *members = calloc(
+		group->n_members, sizeof(*members));
+	_cleanup_(free_p) uint16_t *slots = calloc(n_slots, sizeof(*slots));
+	int r;
+
+	if (!members || !slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < group->n_members; i++)
+		members[i] = (struct buckets_member){
+			.name = group->members[i].name,
+			.weight = cluster_view(cluster, &group->members[i]).weight,
+		};
+	r = buckets_build(members, group->n_members, BUCKETS_RENDEZVOUS, slots, n_slots);
+	for (size_t slot = 0; r == 0 && slot < n_slots; slot++)
+		if (slots[slot] != BUCKETS_NONE)
+			counts[slots[slot]]++;
+	return r;
+}
+
+/* Only balancers resolve members; to the others a member without a MAC is nothing unusual. */
+static const char *state_text(const struct cluster *cluster, const struct conf_group *group,
+	const struct member_view *view)
+{
+	if (view->state == MEMBER_UNREACHABLE && !cluster_is_balancer(cluster, group))
+		return "unknown";
+	return member_state_name(view->state);
+}
+
+static json_t *member_entry(struct daemon *daemon, const struct conf_group *group,
+	const struct conf_member *member, size_t count)
+{
+	struct member_view view = cluster_view(daemon->cluster, member);
+	uint32_t buckets = cluster_conf(daemon->cluster)->buckets;
+	char address[ADDRESS_TEXT_MAX];
+
+	return json_pack("{s:s, s:s, s:o, s:s, s:i, s:i, s:b, s:b, s:b, s:I, s:f}", "name",
+		member->name, "address", address_format(&member->address, address), "mac",
+		mac_text(view.has_mac && !mac_is_zero(&view.mac), &view.mac), "state",
+		state_text(daemon->cluster, group, &view), "weight", (int)view.nominal_weight,
+		"configured_weight", (int)member->weight, "overridden", view.override != NULL,
+		"local", view.local, "balancer", member->balancer, "buckets", (json_int_t)count,
+		"share", (double)count / buckets);
+}
+
+/* Appends the members of a group; with_group adds its name to each. */
+static void add_members(struct daemon *daemon, json_t *list, const json_t *counters,
+	const struct conf_group *group, bool with_group)
+{
+	_cleanup_(free_p) size_t *counts = calloc(group->n_members, sizeof(*counts));
+
+	if (!counts || count_slots(daemon->cluster, group, counts) < 0)
+		return;
+	for (size_t i = 0; i < group->n_members; i++) {
+		const struct conf_member *member = &group->members[i];
+		json_t *entry;
+
+		if (member->balancer_only)
+			continue;
+		entry = member_entry(daemon, group, member, counts[i]);
+		if (!entry)
+			return;
+		if (with_group)
+			json_object_set_new(entry, "group", json_string(group->name));
+		add_counters(entry, counters, group, member);
+		json_array_append_new(list, entry);
+	}
+}
+
+json_t *report_members(struct daemon *daemon)
+{
+	const struct conf *conf = cluster_conf(daemon->cluster);
+	_cleanup_(json_decref_p) json_t *counters = read_counters(daemon);
+	_cleanup_(json_decref_p) json_t *list = json_array();
+
+	for (size_t i = 0; i < conf->n_groups; i++)
+		add_members(daemon, list, counters, &conf->groups[i], true);
+	return json_pack("{s:b, s:O}", "ok", true, "members", list);
+}
+
+/* --- services ------------------------------------------------------------------------------ */
+
+static json_t *service_entry(const struct conf_group *group, const struct conf_service *service)
+{
+	_cleanup_(free_p) char *ports = ports_format(service->ports, service->n_ports);
+	json_t *members = json_array();
+
+	for (size_t i = 0; i < service->n_members; i++)
+		json_array_append_new(
+			members, json_string(group->members[service->members[i]].name));
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "group", group->name, "name",
+		service->name, "protocol", conf_protocol_name(service->protocol), "ports",
+		ports ? ports : "", "scheduler", conf_scheduler_name(service->scheduler), "check",
+		text(service->check), "members", members);
+}
+
+json_t *report_services(struct daemon *daemon)
+{
+	const struct conf *conf = cluster_conf(daemon->cluster);
+	_cleanup_(json_decref_p) json_t *list = json_array();
+
+	for (size_t i = 0; i < conf->n_groups; i++)
+		for (size_t j = 0; j < conf->groups[i].n_services; j++)
+			json_array_append_new(list,
+				service_entry(&conf->groups[i], &conf->groups[i].services[j]));
+	return json_pack("{s:b, s:O}", "ok", true, "services", list);
+}
+
+/* --- readiness ------------------------------------------------------------------------------- */
+
+/* Why this host could not do the duty of a group well now; NULL if it could. */
+static const char *unready_reason(struct daemon *daemon, const struct conf_group *group)
+{
+	const struct cluster *cluster = daemon->cluster;
+
+	if (!cluster_is_balancer(cluster, group))
+		return "this node is no balancer of the group";
+	if (!cluster_link(cluster)->present)
+		return "the interface is not there";
+	if (!cluster_link(cluster)->running)
+		return "the interface is down";
+	if (daemon->keeper.error)
+		return daemon->keeper.error;
+	for (size_t i = 0; i < group->n_members; i++)
+		if (cluster_view(cluster, &group->members[i]).state == MEMBER_SERVING)
+			return NULL;
+	return "no member serves";
+}
+
+json_t *report_ready(struct daemon *daemon)
+{
+	const struct conf *conf = cluster_conf(daemon->cluster);
+	_cleanup_(json_decref_p) json_t *groups = json_array();
+	bool ready = true, any = false;
+
+	for (size_t i = 0; i < conf->n_groups; i++) {
+		const struct conf_group *group = &conf->groups[i];
+		const char *reason = unready_reason(daemon, group);
+
+		json_array_append_new(groups, json_pack("{s:s, s:b, s:o}", "name", group->name,
+						      "ready", !reason, "reason", text(reason)));
+		if (cluster_is_balancer(daemon->cluster, group)) {
+			any = true;
+			ready &= !reason;
+		}
+	}
+	return json_pack("{s:b, s:b, s:O}", "ok", true, "ready", any && ready, "groups", groups);
+}
+
+/* --- status ------------------------------------------------------------------------------------
+ */
+
+static const char *role_text(const struct cluster *cluster, const struct conf_group *group)
+{
+	if (!cluster_is_balancer(cluster, group))
+		return "member";
+	return cluster_role(cluster, group) == ROLE_ACTIVE ? "active" : "standby";
+}
+
+static json_t *group_entry(
+	struct daemon *daemon, const json_t *counters, const struct conf_group *group)
+{
+	const char *role = role_text(daemon->cluster, group);
+	const char *reason = unready_reason(daemon, group);
+	json_t *vips = json_array(), *members = json_array();
+
+	for (size_t i = 0; i < group->n_vips; i++) {
+		char vip[PREFIX_TEXT_MAX];
+
+		json_array_append_new(
+			vips, json_string(prefix_format(&group->vips[i].prefix, vip)));
+	}
+	add_members(daemon, members, counters, group, false);
+	if (strcmp(role, "member") == 0)
+		reason = NULL;
+	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:o}", "name", group->name, "role",
+		role, "forwarding", cluster_role(daemon->cluster, group) != ROLE_STANDBY, "ready",
+		!reason && strcmp(role, "member") != 0, "reason", text(reason), "vips", vips,
+		"buckets", (json_int_t)cluster_conf(daemon->cluster)->buckets, "members", members);
+}
+
+static json_t *kernel_entry(const struct keeper *keeper)
+{
+	return json_pack("{s:b, s:o, s:I, s:I, s:I}", "in_sync", keeper->error == NULL, "error",
+		text(keeper->error), "commits", (json_int_t)keeper->n_commits, "repairs",
+		(json_int_t)keeper->n_repairs, "last_commit_us",
+		(json_int_t)keeper->last_commit_us);
+}
+
+static json_t *interface_entry(const struct cluster *cluster)
+{
+	const struct cluster_link *link = cluster_link(cluster);
+
+	return json_pack("{s:s, s:b, s:b, s:o}", "name", cluster_conf(cluster)->interface,
+		"present", link->present, "running", link->running, "mac",
+		mac_text(link->present, &link->mac));
+}
+
+json_t *report_status(struct daemon *daemon)
+{
+	const struct conf *conf = cluster_conf(daemon->cluster);
+	_cleanup_(json_decref_p) json_t *counters = read_counters(daemon);
+	_cleanup_(json_decref_p) json_t *groups = json_array();
+	size_t n_overrides = 0;
+
+	while (cluster_override_at(daemon->cluster, n_overrides))
+		n_overrides++;
+	for (size_t i = 0; i < conf->n_groups; i++)
+		json_array_append_new(groups, group_entry(daemon, counters, &conf->groups[i]));
+	return json_pack("{s:b, s:s, s:s, s:i, s:o, s:s, s:{s:s, s:o}, s:o, s:I, s:O}", "ok", true,
+		"node", conf->node, "version", DROVER_VERSION, "pid", (int)getpid(), "interface",
+		interface_entry(daemon->cluster), "election", conf_election_name(conf->election),
+		"configuration", "file", conf->path, "errors", report_faults(&daemon->conf_errors),
+		"kernel", kernel_entry(&daemon->keeper), "overrides", (json_int_t)n_overrides,
+		"groups", groups);
+}
+
+/* --- explain
+ * --------------------------------------------------------------------------------------- */
+
+json_t *report_explanation(const struct explanation *explanation)
+{
+	const struct plan_member *member = explanation->member;
+	const struct plan_distribution *distribution = explanation->distribution;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "group",
+		text(explanation->group ? explanation->group->name : NULL), "service",
+		text(explanation->service), "scheduler",
+		text(distribution ? conf_scheduler_name(distribution->scheduler) : NULL), "bucket",
+		explanation->has_bucket ? json_integer(explanation->bucket) : json_null(), "member",
+		text(member ? member->name : NULL), "mac",
+		member ? mac_text(true, &member->mac) : json_null(), "verdict",
+		explain_verdict_name(explanation->verdict), "reason", explanation->reason);
+}

@@ -1,6 +1,7 @@
 """One run of droverd, started as systemd would start it."""
 
 import os
+import shutil
 import signal
 import socket
 
@@ -22,8 +23,11 @@ class Daemon:
         self.expected = True  # to live: nobody has stopped or killed it
         self._socket = self._listen(node.directory / "notify")
         self._log = open(node.log_path, "a", encoding="utf-8")
-        wrapper = UNPRIVILEGED if unprivileged else []
-        command = [*wrapper, program("droverd"), "-c", node.conf_path, *arguments]
+        droverd = program("droverd")
+        command = [droverd, "-c", node.conf_path, *arguments]
+        if unprivileged:
+            # The build may be where nobody but root may go, like /root.
+            command = [*UNPRIVILEGED, shutil.copy(droverd, node.directory), *command[1:]]
         self.process = node.popen(*command, stderr=self._log,
                                   env=os.environ | self._environment() | (environment or {}))
 

@@ -20,6 +20,7 @@ class Host:
         self.name = name
         self.directory = Path(directory) / name
         self.directory.mkdir()
+        self.directory.chmod(0o755)
         self._processes = []
         self._captures = []
         self._echo = None

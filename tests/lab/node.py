@@ -44,6 +44,7 @@ class Node(Host):
 
     def write_conf_text(self, text):
         self.conf_path.write_text(text)
+        self.conf_path.chmod(0o644)
 
     # --- droverd -----------------------------------------------------------
 

@@ -38,8 +38,9 @@ int interface_parse(const struct nlmsghdr *message, struct interface_message *re
 	interface.index = (unsigned int)header->ifi_index;
 	/* dev_get_flags() gives IFF_RUNNING when the operational state is up or unknown. */
 	interface.running = (header->ifi_flags & IFF_UP) && (header->ifi_flags & IFF_RUNNING);
-	rtnl_for_each_attribute(attribute, message, sizeof(*header))
-	{
+	for (attribute = mnl_nlmsg_get_payload_offset(message, sizeof(*header));
+		mnl_attr_ok(attribute, rtnl_bytes_left(message, attribute));
+		attribute = mnl_attr_next(attribute)) {
 		switch (mnl_attr_get_type(attribute)) {
 		case IFLA_IFNAME:
 			if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) < 0 ||

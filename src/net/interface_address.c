@@ -33,8 +33,9 @@ int interface_address_parse(
 	address.deleted = message->nlmsg_type == RTM_DELADDR;
 	address.index = header->ifa_index;
 	address.length = header->ifa_prefixlen;
-	rtnl_for_each_attribute(attribute, message, sizeof(*header))
-	{
+	for (attribute = mnl_nlmsg_get_payload_offset(message, sizeof(*header));
+		mnl_attr_ok(attribute, rtnl_bytes_left(message, attribute));
+		attribute = mnl_attr_next(attribute)) {
 		uint16_t type = mnl_attr_get_type(attribute);
 
 		if (type != IFA_LOCAL && type != IFA_ADDRESS)

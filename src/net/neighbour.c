@@ -68,8 +68,9 @@ int neighbour_parse(const struct nlmsghdr *message, struct neighbour_message *re
 	/* Set by an administrator or by a routing daemon (EVPN), who will keep it true. */
 	neighbour.foreign = (header->ndm_state & (NUD_PERMANENT | NUD_NOARP)) ||
 			    (header->ndm_flags & NTF_EXT_LEARNED);
-	rtnl_for_each_attribute(attribute, message, sizeof(*header))
-	{
+	for (attribute = mnl_nlmsg_get_payload_offset(message, sizeof(*header));
+		mnl_attr_ok(attribute, rtnl_bytes_left(message, attribute));
+		attribute = mnl_attr_next(attribute)) {
 		r = take_attribute(&neighbour, attribute, header->ndm_family, header->ndm_state);
 		if (r < 0)
 			return r;

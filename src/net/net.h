@@ -44,15 +44,15 @@ int rtnl_talk(struct rtnl *rtnl, struct nlmsghdr *request, rtnl_handler_t handle
 int rtnl_send(struct rtnl *rtnl, struct nlmsghdr *request);
 
 /*
- * Walks the attributes behind a fixed header. Unlike mnl_attr_for_each() it goes by the
- * message's length before alignment: the padding of a last message may
- * lie outside of the buffer.
+ * True if a whole message is in what is left of a buffer. mnl_nlmsg_ok() takes a length beyond
+ * INT_MAX for a negative one and believes it (libmnl 1.0.4).
  */
-#define rtnl_for_each_attribute(attribute, message, header_size)                                   \
-	for (attribute = mnl_nlmsg_get_payload_offset((message), (header_size));                   \
-		mnl_attr_ok(attribute, rtnl_bytes_left((message), attribute));                     \
-		attribute = mnl_attr_next(attribute))
+bool rtnl_message_ok(const struct nlmsghdr *message, int left);
 
+/*
+ * The bytes of a message from an attribute on, for mnl_attr_ok(). mnl_attr_for_each() would go by
+ * the aligned length, and the padding of a last message may lie outside of the buffer.
+ */
 int rtnl_bytes_left(const struct nlmsghdr *message, const struct nlattr *attribute);
 
 /* Reads an address of the family; returns false if the attribute has another length. */

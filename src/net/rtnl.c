@@ -105,7 +105,7 @@ static bool take_answers(struct rtnl *rtnl, size_t size, rtnl_handler_t handle, 
 	const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)rtnl->buffer;
 	int left = (int)size;
 
-	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+	for (; rtnl_message_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
 		/* What belongs to an earlier request that timed out. */
 		if (message->nlmsg_seq != rtnl->sequence)
 			continue;
@@ -140,6 +140,12 @@ int rtnl_talk(struct rtnl *rtnl, struct nlmsghdr *request, rtnl_handler_t handle
 		if (!take_answers(rtnl, (size_t)n, handle, user_data, &interrupted, &r))
 			return r < 0 ? r : interrupted;
 	}
+}
+
+bool rtnl_message_ok(const struct nlmsghdr *message, int left)
+{
+	return left >= (int)sizeof(*message) && message->nlmsg_len >= sizeof(*message) &&
+	       message->nlmsg_len <= (unsigned int)left;
 }
 
 int rtnl_bytes_left(const struct nlmsghdr *message, const struct nlattr *attribute)

@@ -114,7 +114,7 @@ void link_state_feed(struct link_state *state, const void *messages, size_t size
 	const struct nlmsghdr *message = messages;
 	int left = (int)size;
 
-	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+	for (; rtnl_message_ok(message, left); message = mnl_nlmsg_next(message, &left))
 		link_state_take(state, message);
 }
 

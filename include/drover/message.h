@@ -45,5 +45,5 @@ int message_sign_ruleset(struct ruleset *ruleset);
 
 /* The signature of an object as libnftnl has it: a new string, NULL without memory. */
 char *message_sign_chain(const struct nftnl_chain *chain);
-char *message_sign_rule(const struct nftnl_rule *rule);
+char *message_sign_rule(struct nftnl_rule *rule); /* states its defaults */
 char *message_sign_set(const struct nftnl_set *set);

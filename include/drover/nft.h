@@ -30,8 +30,9 @@ int nft_read_counters(struct nft *nft, nft_counter_func_t report, void *user_dat
 /*
  * Sends a batch whole, in one go, and reads the verdict of each of its
  * messages. The kernel applies all or nothing (nfnetlink_rcv_batch()). Returns
- * 0, or -errno of the first refusal; then *ret_message (if not NULL) is a new
- * string that says what was refused and why. -ENOENT and -EEXIST mean that the kernel did not
+ * 0, 1 if it was applied but others committed too at that moment (so that the
+ * tables should be read again), or -errno of the first refusal; then *ret_message (if not NULL) is
+ * a new string that says what was refused and why. -ENOENT and -EEXIST mean that the kernel did not
  * have what the batch was computed from.
  */
 int nft_commit(struct nft *nft, struct batch *batch, char **ret_message);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { ATTEMPTS = 3 };
+
 int keeper_init(struct keeper *keeper)
 {
 	*keeper = (struct keeper){ .have = NULL };
@@ -64,21 +66,20 @@ static int read_kernel(struct keeper *keeper)
 	return r;
 }
 
-/* One attempt; takes want over when the kernel has it. */
-static int commit(struct keeper *keeper, struct ruleset **want)
+/* One attempt. Returns 1 if something was committed. */
+static int commit(struct keeper *keeper, const struct ruleset *want, bool *ret_certain)
 {
 	_cleanup_(batch_free_p) struct batch *batch = NULL;
 	char *refusal = NULL;
 	uint64_t begin;
-	int r, changed;
+	int r;
 
 	r = read_kernel(keeper);
 	if (r < 0)
 		return r;
-	r = diff_build(keeper->have, *want, &batch);
+	r = diff_build(keeper->have, want, &batch);
 	if (r < 0)
 		return r;
-	changed = batch_count(batch) > 0;
 	begin = now_us();
 	r = nft_commit(keeper->nft, batch, &refusal);
 	if (r < 0) {
@@ -86,20 +87,19 @@ static int commit(struct keeper *keeper, struct ruleset **want)
 		keeper_invalidate(keeper);
 		return r;
 	}
-	if (changed) {
-		keeper->n_commits++;
-		keeper->last_commit_us = now_us() - begin;
-	}
-	keeper_invalidate(keeper);
-	keeper->have = take_ptr(*want);
 	set_error(keeper, NULL);
-	return changed;
+	*ret_certain = r == 0;
+	if (batch_count(batch) == 0)
+		return 0;
+	keeper->n_commits++;
+	keeper->last_commit_us = now_us() - begin;
+	return 1;
 }
 
 int keeper_apply(struct keeper *keeper, const struct plan *plan)
 {
 	_cleanup_(ruleset_free_p) struct ruleset *want = NULL;
-	bool was_known = keeper->have;
+	bool certain = false, changed = false;
 	int r;
 
 	r = compile_plan(plan, &want);
@@ -108,9 +108,24 @@ int keeper_apply(struct keeper *keeper, const struct plan *plan)
 	r = message_sign_ruleset(want);
 	if (r < 0)
 		return r;
-	r = commit(keeper, &want);
-	/* The difference was computed from what is no longer there: look, and try once more. */
-	if (r < 0 && was_known)
-		r = commit(keeper, &want);
-	return r;
+	/*
+	 * A refusal may mean that the difference was computed from what is no longer
+	 * there; whoever else is at work may have undone ours. Look, and try again.
+	 */
+	for (int attempt = 0; attempt < ATTEMPTS && !certain; attempt++) {
+		bool was_known = keeper->have;
+
+		r = commit(keeper, want, &certain);
+		if (r < 0 && !was_known)
+			return r;
+		changed |= r > 0;
+		if (!certain)
+			keeper_invalidate(keeper);
+	}
+	if (r < 0)
+		return r;
+	keeper_invalidate(keeper);
+	if (certain)
+		keeper->have = take_ptr(want);
+	return changed;
 }

@@ -4,6 +4,7 @@
 #include "drover/message.h"
 #include "internal.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -15,8 +16,7 @@
 #include <time.h>
 
 enum {
-	/* Our own large commits are announced element by element; there must be room for them. */
-	EVENT_BUFFER_SIZE = 16 * 1024 * 1024,
+	EVENT_BUFFER_SIZE = 1024 * 1024,
 	/* A verdict is a small message, but it is accounted as the buffer that holds it. */
 	VERDICT_COST = 1024,
 };
@@ -48,10 +48,21 @@ static int open_socket(struct mnl_socket **ret_socket)
 	return 0;
 }
 
+static int listen_to_events(struct nft *nft, bool on)
+{
+	int group = NFNLGRP_NFTABLES;
+
+	if (mnl_socket_setsockopt(nft->events,
+		    on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP, &group,
+		    sizeof(group)) < 0)
+		return -errno;
+	return 0;
+}
+
 int nft_open(struct nft **ret_nft)
 {
 	_cleanup_(nft_close_p) struct nft *nft = calloc(1, sizeof(*nft));
-	int group = NFNLGRP_NFTABLES, on = 1, r;
+	int on = 1, r;
 
 	if (!nft)
 		return -ENOMEM;
@@ -59,8 +70,9 @@ int nft_open(struct nft **ret_nft)
 	if (r < 0)
 		return r;
 	size_buffer(mnl_socket_get_fd(nft->events), SO_RCVBUFFORCE, SO_RCVBUF, EVENT_BUFFER_SIZE);
-	if (mnl_socket_setsockopt(nft->events, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
-		return -errno;
+	r = listen_to_events(nft, true);
+	if (r < 0)
+		return r;
 	r = open_socket(&nft->requests);
 	if (r < 0)
 		return r;
@@ -216,13 +228,39 @@ static void explain(const struct verdicts *verdicts, char **ret_message)
 		*ret_message = NULL;
 }
 
-int nft_commit(struct nft *nft, struct batch *batch, char **ret_message)
+static int take_generation(const struct nlmsghdr *header, void *data)
+{
+	const struct nlattr *attribute;
+	uint32_t *generation = data;
+
+	mnl_attr_for_each(attribute, header,
+		sizeof(struct nfgenmsg)) if (mnl_attr_get_type(attribute) == NFTA_GEN_ID &&
+					     mnl_attr_validate(attribute, MNL_TYPE_U32) >=
+						     0) *generation =
+		ntohl(mnl_attr_get_u32(attribute));
+	return MNL_CB_OK;
+}
+
+/* The kernel counts the commits of all tables and of everybody. */
+static int read_generation(struct nft *nft, uint32_t *ret_generation)
+{
+	char buffer[MNL_NLMSG_HDRLEN + 64];
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+	struct nfgenmsg *generic;
+
+	header->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
+	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	generic = mnl_nlmsg_put_extra_header(header, sizeof(*generic));
+	*generic = (struct nfgenmsg){ .version = NFNETLINK_V0 };
+	*ret_generation = 0;
+	return nft_request(nft, header, take_generation, ret_generation);
+}
+
+static int exchange_batch(struct nft *nft, struct batch *batch, char **ret_message)
 {
 	struct verdicts verdicts = { .batch = batch };
 	int r;
 
-	if (batch_count(batch) == 0)
-		return 0;
 	r = batch_finish(batch);
 	if (r == 0)
 		r = send_batch(nft, batch);
@@ -239,10 +277,34 @@ int nft_commit(struct nft *nft, struct batch *batch, char **ret_message)
 	return verdicts.error;
 }
 
+/*
+ * The kernel announces a commit element by element to whoever listens, which takes three
+ * times as long as the commit itself. So we do not listen to our own, and see from
+ * the generation whether anybody else's fell into that time.
+ */
+int nft_commit(struct nft *nft, struct batch *batch, char **ret_message)
+{
+	uint32_t before, after;
+	int r, error;
+
+	if (batch_count(batch) == 0)
+		return 0;
+	r = read_generation(nft, &before);
+	if (r < 0)
+		return r;
+	(void)listen_to_events(nft, false);
+	error = exchange_batch(nft, batch, ret_message);
+	r = listen_to_events(nft, true);
+	if (error < 0)
+		return error;
+	if (r == 0)
+		r = read_generation(nft, &after);
+	return r < 0 || after != before + 1;
+}
+
 /* --- events ---------------------------------------------------------------------- */
 
 struct event_context {
-	uint32_t own_port;
 	bool changed;
 };
 
@@ -263,8 +325,7 @@ static int handle_event(const struct nlmsghdr *header, void *data)
 	const struct nfgenmsg *generic = mnl_nlmsg_get_payload(header);
 	struct event_context *context = data;
 
-	if (header->nlmsg_pid == context->own_port ||
-		mnl_nlmsg_get_payload_len(header) < sizeof(*generic) ||
+	if (mnl_nlmsg_get_payload_len(header) < sizeof(*generic) ||
 		header->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN))
 		return MNL_CB_OK;
 	if (generic->nfgen_family == message_family(RULESET_NETDEV) ||
@@ -281,7 +342,7 @@ int nft_watch_fd(const struct nft *nft)
 int nft_watch_dispatch(struct nft *nft)
 {
 	_cleanup_(free_p) char *buffer = malloc(NFT_BUFFER_SIZE);
-	struct event_context context = { .own_port = mnl_socket_get_portid(nft->requests) };
+	struct event_context context = { .changed = false };
 
 	if (!buffer)
 		return -ENOMEM;

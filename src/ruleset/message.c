@@ -441,12 +441,23 @@ char *message_sign_chain(const struct nftnl_chain *chain)
 	return text;
 }
 
+/* Some values that a rule need not state are stated by the kernel when it is read back. */
+static void state_defaults(struct nftnl_expr *expr, const char *name)
+{
+	if (strcmp(name, "lookup") == 0 && !nftnl_expr_is_set(expr, NFTNL_EXPR_LOOKUP_FLAGS))
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, 0);
+	if (strcmp(name, "dynset") == 0 && !nftnl_expr_is_set(expr, NFTNL_EXPR_DYNSET_TIMEOUT))
+		nftnl_expr_set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, 0);
+}
+
 /* libnftnl's own text of each expression; a counter's values are no part of what a rule does. */
 static int write_expression(struct nftnl_expr *expr, void *data)
 {
 	const char *name = nftnl_expr_get_str(expr, NFTNL_EXPR_NAME);
 	FILE *file = data;
 	char text[512];
+
+	state_defaults(expr, name);
 
 	if (strcmp(name, "counter") == 0) {
 		fputs("counter\n", file);
@@ -458,7 +469,7 @@ static int write_expression(struct nftnl_expr *expr, void *data)
 	return 0;
 }
 
-char *message_sign_rule(const struct nftnl_rule *rule)
+char *message_sign_rule(struct nftnl_rule *rule)
 {
 	uint32_t length = 0;
 	const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &length);
@@ -468,8 +479,7 @@ char *message_sign_rule(const struct nftnl_rule *rule)
 
 	if (!file)
 		return NULL;
-	/* The callback only reads; libnftnl has no const form of the walk. */
-	if (nftnl_expr_foreach((struct nftnl_rule *)(uintptr_t)rule, write_expression, file) < 0) {
+	if (nftnl_expr_foreach(rule, write_expression, file) < 0) {
 		fclose(file);
 		free(text);
 		return NULL;
@@ -488,11 +498,11 @@ char *message_sign_set(const struct nftnl_set *set)
 
 	if (!file)
 		return NULL;
-	fprintf(file, "flags %x key %u/%u data %u/%u size %u timeout %llu ",
+	/* Not the length of the data: the kernel has its own for verdicts, and marks have one. */
+	fprintf(file, "flags %x key %u/%u data %u size %u timeout %llu ",
 		nftnl_set_get_u32(set, NFTNL_SET_FLAGS), nftnl_set_get_u32(set, NFTNL_SET_KEY_TYPE),
 		nftnl_set_get_u32(set, NFTNL_SET_KEY_LEN),
 		nftnl_set_get_u32(set, NFTNL_SET_DATA_TYPE),
-		nftnl_set_get_u32(set, NFTNL_SET_DATA_LEN),
 		nftnl_set_get_u32(set, NFTNL_SET_DESC_SIZE),
 		(unsigned long long)nftnl_set_get_u64(set, NFTNL_SET_TIMEOUT));
 	write_hex(file, data, data ? length : 0);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SET_SIZE_MIN = 64 };
+
 char *build_text(struct build *b, const char *format, ...)
 {
 	char *text = NULL;
@@ -148,4 +150,52 @@ struct ruleset_value build_port(uint16_t port)
 	uint16_t wire = htons(port);
 
 	return build_value(&wire, sizeof(wire));
+}
+
+uint32_t build_size(size_t n)
+{
+	uint32_t size = SET_SIZE_MIN;
+
+	while (size < n)
+		size *= 2;
+	return size;
+}
+
+void rule_match(struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value value)
+{
+	struct ruleset_statement *statement = build_statement(rule, STATEMENT_MATCH);
+
+	statement->field = field;
+	statement->value = value;
+}
+
+void rule_match_set(struct ruleset_rule *rule, enum ruleset_field field, const char *set)
+{
+	struct ruleset_statement *statement = build_statement(rule, STATEMENT_MATCH_SET);
+
+	statement->field = field;
+	statement->set = set;
+}
+
+void rule_verdict(struct ruleset_rule *rule, enum ruleset_verdict_kind kind, const char *chain)
+{
+	build_statement(rule, STATEMENT_VERDICT)->verdict = (struct ruleset_verdict){ .kind = kind,
+		.chain = chain };
+}
+
+void rule_write(struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value value)
+{
+	struct ruleset_statement *statement = build_statement(rule, STATEMENT_WRITE);
+
+	statement->field = field;
+	statement->value = value;
+}
+
+void rule_look_up(struct ruleset_rule *rule, enum ruleset_statement_kind kind,
+	struct ruleset_source source, const char *set)
+{
+	struct ruleset_statement *statement = build_statement(rule, kind);
+
+	statement->source = source;
+	statement->set = set;
 }

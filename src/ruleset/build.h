@@ -38,8 +38,21 @@ struct ruleset_rule *build_rule(
 
 struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, char *comment);
 
+/* A set's size cannot be changed later, so it leaves room: a power of two, at least n. */
+uint32_t build_size(size_t n);
+
 struct ruleset_statement *build_statement(
 	struct ruleset_rule *rule, enum ruleset_statement_kind kind);
+
+/* Statements of a rule, in its order. Names of sets and chains are borrowed. */
+void rule_match(struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value value);
+void rule_match_set(struct ruleset_rule *rule, enum ruleset_field field, const char *set);
+void rule_verdict(struct ruleset_rule *rule, enum ruleset_verdict_kind kind, const char *chain);
+void rule_write(struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value value);
+
+/* Looks a source up in a map: STATEMENT_VMAP, STATEMENT_MARK or STATEMENT_REMEMBER. */
+void rule_look_up(struct ruleset_rule *rule, enum ruleset_statement_kind kind,
+	struct ruleset_source source, const char *set);
 
 struct ruleset_value build_value(const void *bytes, size_t length);
 struct ruleset_value build_number(uint32_t number); /* as registers have it: host order */

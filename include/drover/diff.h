@@ -20,3 +20,9 @@
  * differs), or -ENOMEM.
  */
 int diff_build(const struct ruleset *have, const struct ruleset *want, struct batch **ret_batch);
+
+/*
+ * The same by removing all of the old and making all of the new, in one
+ * transaction: for tables in which somebody left what diff_build() cannot get past.
+ */
+int diff_replace(const struct ruleset *have, const struct ruleset *want, struct batch **ret_batch);

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-enum { ATTEMPTS = 3 };
-
 int keeper_init(struct keeper *keeper)
 {
 	*keeper = (struct keeper){ .have = NULL };
@@ -66,8 +64,12 @@ static int read_kernel(struct keeper *keeper)
 	return r;
 }
 
+typedef int (*diff_func_t)(
+	const struct ruleset *have, const struct ruleset *want, struct batch **ret_batch);
+
 /* One attempt. Returns 1 if something was committed. */
-static int commit(struct keeper *keeper, const struct ruleset *want, bool *ret_certain)
+static int commit(
+	struct keeper *keeper, const struct ruleset *want, diff_func_t diff, bool *ret_certain)
 {
 	_cleanup_(batch_free_p) struct batch *batch = NULL;
 	char *refusal = NULL;
@@ -77,14 +79,13 @@ static int commit(struct keeper *keeper, const struct ruleset *want, bool *ret_c
 	r = read_kernel(keeper);
 	if (r < 0)
 		return r;
-	r = diff_build(keeper->have, want, &batch);
+	r = diff(keeper->have, want, &batch);
 	if (r < 0)
 		return r;
 	begin = now_us();
 	r = nft_commit(keeper->nft, batch, &refusal);
 	if (r < 0) {
 		set_error(keeper, refusal);
-		keeper_invalidate(keeper);
 		return r;
 	}
 	set_error(keeper, NULL);
@@ -98,29 +99,26 @@ static int commit(struct keeper *keeper, const struct ruleset *want, bool *ret_c
 
 int keeper_apply(struct keeper *keeper, const struct plan *plan)
 {
+	/*
+	 * A refusal may mean that the difference was computed from what is no longer
+	 * there, so look and try again; or that somebody left in the tables what cannot be changed
+	 * step by step, so replace them. And whoever else was at work may have undone ours.
+	 */
+	static const diff_func_t attempts[] = { diff_build, diff_build, diff_replace };
 	_cleanup_(ruleset_free_p) struct ruleset *want = NULL;
 	bool certain = false, changed = false;
 	int r;
 
 	r = compile_plan(plan, &want);
-	if (r < 0)
-		return r;
-	r = message_sign_ruleset(want);
-	if (r < 0)
-		return r;
-	/*
-	 * A refusal may mean that the difference was computed from what is no longer
-	 * there; whoever else is at work may have undone ours. Look, and try again.
-	 */
-	for (int attempt = 0; attempt < ATTEMPTS && !certain; attempt++) {
-		bool was_known = keeper->have;
-
-		r = commit(keeper, want, &certain);
-		if (r < 0 && !was_known)
-			return r;
+	if (r == 0)
+		r = message_sign_ruleset(want);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(attempts) && !certain; i++) {
+		r = commit(keeper, want, attempts[i], &certain);
 		changed |= r > 0;
 		if (!certain)
 			keeper_invalidate(keeper);
+		if (i + 1 < ARRAY_SIZE(attempts))
+			r = 0;
 	}
 	if (r < 0)
 		return r;

@@ -51,18 +51,6 @@ static bool rule_uses_new_set(const struct transition *t, const struct ruleset_r
 	return false;
 }
 
-static bool rule_leads_to_new_chain(const struct transition *t, const struct ruleset_rule *rule)
-{
-	for (size_t i = 0; i < rule->n_statements; i++) {
-		const char *name = rule->statements[i].verdict.chain;
-		const struct ruleset_chain *chain = name ? ruleset_find_chain(t->want, name) : NULL;
-
-		if (chain && !same_chain(t->have, chain))
-			return true;
-	}
-	return false;
-}
-
 static bool same_rules(const struct transition *t, const struct ruleset_chain *have,
 	const struct ruleset_chain *want)
 {
@@ -73,7 +61,7 @@ static bool same_rules(const struct transition *t, const struct ruleset_chain *h
 
 		if (strcmp(have->rules[i].signature, rule->signature) != 0)
 			return false;
-		if (rule_uses_new_set(t, rule) || rule_leads_to_new_chain(t, rule))
+		if (rule_uses_new_set(t, rule))
 			return false;
 	}
 	return true;
@@ -148,27 +136,10 @@ static bool same_element(const struct ruleset_set *set, const struct ruleset_ele
 	return same_text(a->comment, b->comment);
 }
 
-/* An element whose chain is replaced must let go of it first. */
-static bool element_leads_to_new_chain(const struct transition *t, const char **last_checked,
-	const struct ruleset_element *element)
-{
-	const char *name = element->verdict.chain;
-	const struct ruleset_chain *chain;
-
-	if (!name || name == *last_checked)
-		return false;
-	chain = ruleset_find_chain(t->want, name);
-	if (chain && !same_chain(t->have, chain))
-		return true;
-	*last_checked = name;
-	return false;
-}
-
 /* Sorts out what of two sorted views is to be deleted and what added. */
-static void split_elements(const struct transition *t, const struct ruleset_set *set,
-	const struct view *have, const struct view *want, struct view *gone, struct view *fresh)
+static void split_elements(const struct ruleset_set *set, const struct view *have,
+	const struct view *want, struct view *gone, struct view *fresh)
 {
-	const char *last_checked = NULL;
 	size_t h = 0, w = 0;
 
 	while (h < have->n || w < want->n) {
@@ -177,8 +148,7 @@ static void split_elements(const struct transition *t, const struct ruleset_set 
 					   : ruleset_compare_keys(set->key, &have->elements[h]->key,
 						     &want->elements[w]->key);
 
-		if (order == 0 && same_element(set, have->elements[h], want->elements[w]) &&
-			!element_leads_to_new_chain(t, &last_checked, want->elements[w])) {
+		if (order == 0 && same_element(set, have->elements[h], want->elements[w])) {
 			h++;
 			w++;
 			continue;
@@ -215,7 +185,7 @@ static int change_elements(const struct transition *t, const struct ruleset_set 
 	fresh.elements = calloc(want_view.n + 1, sizeof(*fresh.elements));
 	if (!gone.elements || !fresh.elements)
 		return -ENOMEM;
-	split_elements(t, want, &have_view, &want_view, &gone, &fresh);
+	split_elements(want, &have_view, &want_view, &gone, &fresh);
 	if (phase == TEAR_DOWN)
 		return message_delete_elements(t->batch, t->want, want, gone.elements, gone.n);
 	return message_add_elements(t->batch, t->want, want, fresh.elements, fresh.n);
@@ -356,41 +326,59 @@ static int change_table(const struct transition *t)
 
 /* --- tables ------------------------------------------------------------------------- */
 
-static int diff_family(struct batch *batch, enum ruleset_family family,
-	const struct ruleset *have_ruleset, const struct ruleset *want_ruleset)
-{
-	const struct ruleset_table none = { .family = family };
-	const struct ruleset_table *have = ruleset_find_table(have_ruleset, family);
-	const struct ruleset_table *want = ruleset_find_table(want_ruleset, family);
-	struct transition transition = { .batch = batch, .have = have, .want = want };
-	int r;
+static const enum ruleset_family families[] = { RULESET_NETDEV, RULESET_ARP };
 
-	if (!have && !want)
-		return 0;
-	if (!want)
-		return message_delete_table(batch, have);
-	if (!have) {
-		transition.have = &none;
-		r = message_add_table(batch, want);
-		if (r < 0)
-			return r;
-	}
-	return change_table(&transition);
+static int add_table(struct batch *batch, const struct ruleset_table *want)
+{
+	const struct ruleset_table nothing = { .family = want->family };
+	const struct transition transition = { .batch = batch, .have = &nothing, .want = want };
+	int r = message_add_table(batch, want);
+
+	return r < 0 ? r : change_table(&transition);
+}
+
+static int diff_table(
+	struct batch *batch, const struct ruleset_table *have, const struct ruleset_table *want)
+{
+	const struct transition transition = { .batch = batch, .have = have, .want = want };
+
+	if (have && want)
+		return change_table(&transition);
+	if (want)
+		return add_table(batch, want);
+	return have ? message_delete_table(batch, have) : 0;
 }
 
 int diff_build(const struct ruleset *have, const struct ruleset *want, struct batch **ret_batch)
 {
-	static const enum ruleset_family families[] = { RULESET_NETDEV, RULESET_ARP };
 	_cleanup_(batch_free_p) struct batch *batch = batch_new();
 
 	if (!batch)
 		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		int r = diff_family(batch, families[i], have, want);
+		int r = diff_table(batch, ruleset_find_table(have, families[i]),
+			ruleset_find_table(want, families[i]));
 
 		if (r < 0)
 			return r;
 	}
+	*ret_batch = take_ptr(batch);
+	return 0;
+}
+
+int diff_replace(const struct ruleset *have, const struct ruleset *want, struct batch **ret_batch)
+{
+	_cleanup_(batch_free_p) struct batch *batch = batch_new();
+	int r = 0;
+
+	if (!batch)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < have->n_tables; i++)
+		r = message_delete_table(batch, &have->tables[i]);
+	for (size_t i = 0; r == 0 && i < want->n_tables; i++)
+		r = add_table(batch, &want->tables[i]);
+	if (r < 0)
+		return r;
 	*ret_batch = take_ptr(batch);
 	return 0;
 }

@@ -1,5 +1,7 @@
 """The duty moves to another balancer and no connection notices."""
 
+from collections import Counter
+
 import pytest
 
 from lab import VIP
@@ -11,7 +13,7 @@ HELD = 200
 def lab(make_lab):
     made = make_lab(["fe5", "fe6", "fe7", "fe8"], router=True)
     made.launch(made.group({"fe5": 100, "fe6": 100, "fe7": 100, "fe8": 50},
-                           balancers=["fe5", "fe6"]))
+                           balancers=["fe5", "fe6"]), hasty=True)
     return made
 
 
@@ -44,14 +46,16 @@ def test_both_may_be_active_during_the_move(lab):
 
 
 def test_a_dead_balancer_is_replaced(lab):
-    """Connections of the members that live go on; the dead one's are lost, and only they."""
+    """Connections of the members that live go on, but for the few whose bucket moves with the
+    dead one's: about 0.4 % of all buckets (buckets.md)."""
     held = lab.client.hold(VIP, 80, HELD, patience=20)
     members = held.report()["members"]
     lab.switch.ip("link", "set", "fe5", "down")
     lab.activate_without("fe6", "fe5")
     survivors = sum(member != "fe5" for member in members.values())
     report = held.wait_alive(survivors)
-    assert all(" fe5: " in failure for failure in report["failures"])
+    lost = Counter(failure.split()[2] for failure in report["failures"])
+    assert lost.total() - lost["fe5:"] <= 0.03 * survivors, lost
     answers = lab.client.connect(VIP, 80, 200)
     assert not answers.failures and set(answers.by_member) == {"fe6", "fe7", "fe8"}
     held.stop()

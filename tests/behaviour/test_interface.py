@@ -49,9 +49,12 @@ def test_start_without_the_interface(make_lab):
     lab.serve()
     lab.unplug(lab["fe5"])
     lab.start()
-    lab["fe5"].ctl("activate")
+    refusal = lab["fe5"].ctl("activate", exit_status=1)
+    assert "interface" in refusal["error"] and not lab["fe5"].is_active()
     assert not interface(lab["fe5"])["present"]
     lab.plug(lab["fe5"])
+    wait_until(lambda: interface(lab["fe5"])["running"])
+    lab.activate("fe5")
     assert_balancing(lab)
 
 

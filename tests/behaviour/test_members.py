@@ -8,10 +8,10 @@ NEW_MAC = "02:00:00:00:77:07"
 
 
 @pytest.fixture
-def lab(cluster):
-    for node in cluster:
-        node.hasten_neighbours()
-    return cluster
+def lab(make_lab):
+    made = make_lab(["fe5", "fe6", "fe7"])
+    made.launch(hasty=True)
+    return made
 
 
 def state_of(lab, name):

@@ -17,7 +17,11 @@ def answering(lab, port=80):
 
 def test_a_reload_brings_what_is_new(make_lab):
     lab = make_lab(["fe5", "fe6", "fe7"])
-    lab.launch(lab.group({"fe5": 100, "fe6": 100}), tcp="80,81")
+    lab.configure()
+    lab.configure(lab.group({"fe5": 100, "fe6": 100}), only=["fe5"])
+    lab.serve("80,81")
+    lab.start()
+    lab.activate("fe5")
     assert answering(lab) == {"fe5", "fe6"}
     services = [{"name": "web", "protocol": "tcp", "ports": "80-81"}]
     lab.configure(lab.group(services=services), only=["fe5"])

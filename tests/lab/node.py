@@ -99,7 +99,7 @@ class Node(Host):
         return self.group(group)["role"] == "active"
 
     def hasten_neighbours(self):
-        """Lets the kernel notice lost and changed neighbours in about a second, not a minute."""
+        """Lets the kernel notice lost neighbours in two seconds; for entries made from now on."""
         for name, value in (("base_reachable_time_ms", 1000), ("retrans_time_ms", 100),
                             ("delay_first_probe_time", 1), ("interval_probe_time_ms", 500)):
             self.set_sysctl(f"ipv4/neigh/eth0/{name}", value)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reader.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static const char *const kind_names[] = {
@@ -106,6 +107,18 @@ void reader_section(struct reader *reader, const config_setting_t *section, cons
 			fault_add(reader, reader_locate(reader, section), "%s is missing",
 				keys[i].name);
 	}
+}
+
+bool name_is_valid(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length < 1 || length > CONF_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (!isascii(name[i]) || (!isalnum(name[i]) && (i == 0 || !strchr("_.-", name[i]))))
+			return false;
+	return true;
 }
 
 struct scope reader_scope(

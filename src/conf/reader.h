@@ -35,6 +35,9 @@ struct conf_location reader_locate(const struct reader *reader, const config_set
 void reader_section(struct reader *reader, const config_setting_t *section, const struct key *keys,
 	size_t n_keys, void *object);
 
+/* The form of every name: 1 to CONF_NAME_MAX letters, digits, '.', '_' or '-'. */
+bool name_is_valid(const char *name);
+
 /* Opens a scope for an element of a list of sections; close it with reader_leave(). */
 struct scope reader_scope(
 	const struct reader *reader, const char *kind, const config_setting_t *setting);
@@ -54,8 +57,6 @@ void read_address(
 	struct reader *reader, const config_setting_t *setting, struct address *ret_address);
 void read_ports(struct reader *reader, const config_setting_t *setting,
 	struct port_range **ret_ranges, size_t *ret_n);
-
-bool name_is_valid(const char *name);
 
 /* An address that one host can own, and others can reach. */
 bool address_is_unicast(const struct address *address);

@@ -4,23 +4,10 @@
 
 #include "drover/ports.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 #define NAME_RULE "is no name: 1 to 63 letters, digits, '.', '_' or '-', a letter or digit first"
-
-bool name_is_valid(const char *name)
-{
-	size_t length = strlen(name);
-
-	if (length < 1 || length > CONF_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < length; i++)
-		if (!isascii(name[i]) || (!isalnum(name[i]) && (i == 0 || !strchr("_.-", name[i]))))
-			return false;
-	return true;
-}
 
 bool address_is_multicast(const struct address *address)
 {

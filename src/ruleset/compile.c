@@ -9,37 +9,6 @@
 
 static const struct conf_location NOWHERE;
 
-static int compare_elements(const void *a, const void *b)
-{
-	const struct ruleset_element *x = a, *y = b;
-
-	return ruleset_compare_keys(KEY_ADDRESS, &x->key, &y->key);
-}
-
-void compile_add_addresses(struct compiler *c, struct ruleset_set *set, const struct prefix *prefix)
-{
-	struct build *b = &c->build;
-
-	for (size_t i = 0; i < prefix_count(prefix); i++) {
-		struct address address = prefix_address_at(prefix, i);
-		char text[ADDRESS_TEXT_MAX];
-		struct ruleset_element *element;
-
-		element = build_element(b, set,
-			set->key == KEY_ADDRESS
-				? NULL
-				: build_text(b, "%s", address_format(&address, text)));
-		element->key = build_value(address.bytes, 4);
-	}
-}
-
-void compile_finish_addresses(struct ruleset_set *set)
-{
-	set->size = build_size(set->n_elements);
-	if (set->n_elements > 0)
-		qsort(set->elements, set->n_elements, sizeof(*set->elements), compare_elements);
-}
-
 /*
  * One rule per group. A verdict map from VIPs to chains would read as well, but
  * the kernel validates every chain once per element that leads to it, bucket maps

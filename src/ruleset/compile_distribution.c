@@ -48,22 +48,6 @@ static struct ruleset_source slot_source(const struct plan *plan, enum conf_sche
 	return source;
 }
 
-/* rr and random choose anew for each packet; the choice for a TCP flow must be remembered. */
-bool compile_is_learned(const struct plan_distribution *distribution)
-{
-	return distribution->protocol == IPPROTO_TCP &&
-	       (distribution->scheduler == CONF_SCHEDULER_RR ||
-		       distribution->scheduler == CONF_SCHEDULER_RANDOM);
-}
-
-bool compile_group_learns(const struct plan_group *group)
-{
-	for (size_t i = 0; i < group->n_distributions; i++)
-		if (compile_is_learned(&group->distributions[i]))
-			return true;
-	return false;
-}
-
 /* "tcp-rr" or, for every port that no service names, "tcp-rr-rest". */
 static char *distribution_label(struct compiler *c, const struct plan_distribution *distribution)
 {

@@ -4,17 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-char *compile_name(struct compiler *c, const char *kind, const char *subset)
-{
-	return build_text(&c->build, "%s/%s%s%s", kind, c->group->name, subset ? "/" : "",
-		subset ? subset : "");
-}
-
-char *compile_group_origin(struct compiler *c)
-{
-	return build_origin(&c->build, "group", c->group->name, &c->group->location);
-}
-
 /*
  * What another balancer has forwarded to us is ours to keep: two active
  * balancers may exist, and no packet may go round between them.

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+DEFINE_CLEANUP(config_t, config_destroy)
+
+static struct conf *conf_new(const char *path)
+{
+	_cleanup_(conf_free_p) struct conf *conf = calloc(1, sizeof(*conf));
+
+	if (!conf)
+		return NULL;
+	conf->buckets = CONF_BUCKETS_DEFAULT;
+	conf->seed = CONF_DEFAULT_SEED;
+	conf->path = strdup(path);
+	conf->control = strdup(CONF_DEFAULT_CONTROL);
+	if (!conf->path || !conf->control)
+		return NULL;
+	return take_ptr(conf);
+}
+
+static void add_syntax_fault(struct reader *reader, const config_t *config)
+{
+	const struct source *source = &reader->source;
+	size_t line = config_error_line(config) > 0 ? (size_t)config_error_line(config) : 1;
+
+	if (line > source->n_lines)
+		line = source->n_lines;
+	fault_add(reader, source->lines[line - 1], "%s", config_error_text(config));
+}
+
+/* Reads the text into reader->conf; what is wrong is in reader->faults. */
+static void read_conf(struct reader *reader, const char *text, size_t length)
+{
+	config_t config;
+	_cleanup_(config_destroy_p) config_t *owned = &config;
+	const char *file = file_note(reader, reader->conf->path);
+
+	config_init(&config);
+	if (!file)
+		return fault_no_memory(reader);
+	if (!source_read(reader, file, text, length))
+		return;
+	if (!config_read_string(owned, reader->source.text))
+		return add_syntax_fault(reader, owned);
+	settings_read(reader, config_root_setting(owned));
+	conf_check(reader);
+}
+
+static int parse(const char *path, const char *text, size_t length, struct conf **ret_conf,
+	struct conf_errors *errors)
+{
+	_cleanup_(conf_free_p) struct conf *conf = conf_new(path);
+	struct reader reader = { .conf = conf };
+	int r;
+
+	if (!conf)
+		return -ENOMEM;
+	read_conf(&reader, text, length);
+	r = faults_finish(&reader, errors);
+	source_done(&reader.source);
+	if (r < 0)
+		return r;
+	*ret_conf = take_ptr(conf);
+	return 0;
+}
+
+int conf_parse(
+	const char *path, const char *text, struct conf **ret_conf, struct conf_errors *errors)
+{
+	*errors = (struct conf_errors){ 0 };
+	return parse(path, text, strlen(text), ret_conf, errors);
+}
+
+static void add_open_error(const char *path, int error, struct conf_errors *errors)
+{
+	char **message = array_append(errors->messages, errors->n_messages);
+
+	if (message && asprintf(message, "%s: cannot open: %s", path, strerror(error)) < 0)
+		errors->n_messages--;
+}
+
+int conf_load(const char *path, struct conf **ret_conf, struct conf_errors *errors)
+{
+	_cleanup_(free_p) char *text = NULL;
+	size_t length;
+	int r;
+
+	*errors = (struct conf_errors){ 0 };
+	r = file_read(path, &text, &length);
+	if (r < 0) {
+		add_open_error(path, -r, errors);
+		return r;
+	}
+	return parse(path, text, length, ret_conf, errors);
+}

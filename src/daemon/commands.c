@@ -2,13 +2,12 @@
 #include "commands.h"
 
 #include "daemon.h"
+#include "drover/compile.h"
 #include "drover/explain.h"
 #include "drover/log.h"
 #include "drover/script.h"
 #include "overrides.h"
 #include "report.h"
-
-#include "drover/compile.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -73,6 +72,7 @@ static int enact_roles(struct daemon *daemon)
 
 	if (!cluster_link(daemon->cluster)->present)
 		return -ENODEV;
+	daemon_settle(daemon);
 	r = daemon_reconcile(daemon);
 	if (r == 0)
 		daemon_role_changed(daemon);

@@ -16,6 +16,7 @@ enum {
 	/* Neighbours have heard the new holder's announcements by then, or ask again. */
 	LEAVE_US = 5 * 1000 * MS,
 	RETRY_US = 1000 * MS,
+	SETTLE_US = 2 * 1000 * MS,
 };
 
 /* --- timers ---------------------------------------------------------------------- */
@@ -83,6 +84,58 @@ static int on_retry(sd_event_source *source, uint64_t now, void *user_data)
 	return 0;
 }
 
+/* --- settling ---------------------------------------------------------------------- */
+
+/* True if this host must know the member's Ethernet address: it balances, or may have to. */
+static bool needs_resolving(const struct cluster *cluster, const struct conf_group *group,
+	const struct conf_member *member)
+{
+	return cluster_is_balancer(cluster, group) && !member->has_mac &&
+	       strcmp(member->name, cluster_conf(cluster)->node) != 0;
+}
+
+static bool all_resolved(const struct cluster *cluster)
+{
+	const struct conf *conf = cluster_conf(cluster);
+
+	for (size_t g = 0; g < conf->n_groups; g++)
+		for (size_t m = 0; m < conf->groups[g].n_members; m++) {
+			const struct conf_member *member = &conf->groups[g].members[m];
+
+			if (needs_resolving(cluster, &conf->groups[g], member) &&
+				!cluster_view(cluster, member).has_mac)
+				return false;
+		}
+	return true;
+}
+
+static int on_settle(sd_event_source *source, uint64_t now, void *user_data)
+{
+	struct daemon *daemon = user_data;
+
+	(void)source;
+	(void)now;
+	daemon_settle(daemon);
+	request_reconcile(daemon);
+	return 0;
+}
+
+/*
+ * Just started, or with an interface that has just come, this host knows no
+ * member's address yet. What it would tell the kernel now would send every flow to the
+ * few that it knows, or take away what an earlier run of it has left there.
+ */
+static void begin_settling(struct daemon *daemon)
+{
+	daemon->settling = true;
+	(void)arm_timer(daemon, &daemon->settle_timer, SETTLE_US, on_settle);
+}
+
+void daemon_settle(struct daemon *daemon)
+{
+	daemon->settling = false;
+}
+
 /* --- reconcile ------------------------------------------------------------------------ */
 
 /* Says what is new about the kernel's state, once. */
@@ -113,6 +166,9 @@ int daemon_reconcile(struct daemon *daemon)
 	 * back. */
 	if (!cluster_link(daemon->cluster)->present)
 		return 0;
+	if (daemon->settling && !all_resolved(daemon->cluster))
+		return 0;
+	daemon->settling = false;
 	r = plan_build(daemon->cluster, NULL, &plan);
 	if (r < 0) {
 		log_error("cannot compute the plan: %s", strerror(-r));
@@ -127,15 +183,31 @@ int daemon_reconcile(struct daemon *daemon)
 	return r < 0 ? r : 0;
 }
 
+/* Whoever waits for this daemon to have started may rely on what it was last told to do. */
+static void tell_ready(struct daemon *daemon)
+{
+	if (daemon->ready || daemon->settling)
+		return;
+	daemon->ready = true;
+	(void)sd_notify(0, "READY=1");
+}
+
 static int on_reconcile(sd_event_source *source, void *user_data)
 {
+	struct daemon *daemon = user_data;
+
 	(void)source;
-	(void)daemon_reconcile(user_data);
+	(void)daemon_reconcile(daemon);
+	(void)sd_event_source_set_enabled(daemon->address_source, SD_EVENT_ONESHOT);
+	tell_ready(daemon);
 	return 0;
 }
 
+/* Not before the rules that the VIPs' packets need: reconciling asks for them again. */
 static void place_vips(struct daemon *daemon, const struct conf *previous)
 {
+	if (daemon->settling)
+		return;
 	if (duty_place_vips(daemon->cluster, daemon->watch, previous) > 0)
 		announce_anew(daemon);
 }
@@ -173,8 +245,10 @@ static void on_link(const struct cluster_link *link, void *user_data)
 
 	if (!cluster_set_link(daemon->cluster, link))
 		return;
-	if (link->present && (!old.present || old.index != link->index))
+	if (link->present && (!old.present || old.index != link->index)) {
 		duty_set_arp_sysctls(interface);
+		begin_settling(daemon);
+	}
 	if (old.present != link->present)
 		log_notice("interface %s is %s", interface, link->present ? "there" : "gone");
 	else if (old.running != link->running)
@@ -218,14 +292,6 @@ static int on_watch(sd_event_source *source, int fd, uint32_t events, void *user
 	if (r < 0)
 		log_error("cannot read network events: %s", strerror(-r));
 	return r;
-}
-
-/* True if this host must know the member's Ethernet address: it balances, or may have to. */
-static bool needs_resolving(const struct cluster *cluster, const struct conf_group *group,
-	const struct conf_member *member)
-{
-	return cluster_is_balancer(cluster, group) && !member->has_mac &&
-	       strcmp(member->name, cluster_conf(cluster)->node) != 0;
 }
 
 static void resolve_members(struct daemon *daemon)
@@ -466,7 +532,7 @@ static int start(struct daemon *daemon)
 	duty_check_port_ranges(conf);
 	if (!cluster_link(daemon->cluster)->present)
 		log_warning("interface %s is not there yet", conf->interface);
-	(void)daemon_reconcile(daemon);
+	request_reconcile(daemon);
 	r = control_server_new(
 		daemon->event, conf->control, commands_handle, daemon, &daemon->control);
 	if (r < 0) {
@@ -490,6 +556,7 @@ static void daemon_done(struct daemon *daemon)
 	sd_event_source_unref(daemon->announce_timer);
 	sd_event_source_unref(daemon->leave_timer);
 	sd_event_source_unref(daemon->retry_timer);
+	sd_event_source_unref(daemon->settle_timer);
 	sd_event_unref(daemon->event);
 }
 
@@ -506,7 +573,6 @@ int daemon_run(struct conf *conf)
 	if (r < 0)
 		return r;
 	log_notice("droverd " DROVER_VERSION ": node %s on %s", conf->node, conf->interface);
-	(void)sd_notify(0, "READY=1");
 	r = sd_event_loop(daemon.event);
 	(void)sd_notify(0, "STOPPING=1");
 	log_notice("stopped; the kernel goes on with what it has");

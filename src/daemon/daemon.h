@@ -21,6 +21,7 @@ struct daemon {
 	sd_event_source *announce_timer;
 	sd_event_source *leave_timer;
 	sd_event_source *retry_timer;
+	sd_event_source *settle_timer;
 	struct cluster *cluster;
 	struct link_watch *watch;
 	struct keeper keeper;
@@ -29,13 +30,21 @@ struct daemon {
 	struct control_server *control;
 	struct conf_errors conf_errors; /* of the last reload, if it was refused */
 	bool foreign_change;
+	bool ready;    /* the service manager has been told */
+	bool settling; /* the interface is new here, and its neighbours are being resolved */
 };
 
 /* Runs until SIGTERM. Takes ownership of conf. Returns 0 or -errno (logged). */
 int daemon_run(struct conf *conf);
 
-/* Makes the kernel have what the cluster says, now. Returns 0 or -errno. */
+/*
+ * Makes the kernel have what the cluster says, now. While members are being resolved for the first
+ * time it waits, for at most two seconds. Returns 0 or -errno.
+ */
 int daemon_reconcile(struct daemon *daemon);
+
+/* Ends that wait. */
+void daemon_settle(struct daemon *daemon);
 
 /* Notes that the role in some group has changed: VIPs, announcements and timers follow. */
 void daemon_role_changed(struct daemon *daemon);

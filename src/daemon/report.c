@@ -192,6 +192,8 @@ static const char *unready_reason(struct daemon *daemon, const struct conf_group
 		return "the interface is down";
 	if (daemon->keeper.error)
 		return daemon->keeper.error;
+	if (daemon->settling)
+		return "members are still being resolved";
 	for (size_t i = 0; i < group->n_members; i++)
 		if (cluster_view(cluster, &group->members[i]).state == MEMBER_SERVING)
 			return NULL;

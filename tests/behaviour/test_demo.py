@@ -5,11 +5,10 @@ import subprocess
 
 import pytest
 
-from lab.programs import REPOSITORY, build_directory, is_sanitized
+from lab.programs import REPOSITORY, build_directory
 
 
 @pytest.mark.slow_with_sanitizers
-@pytest.mark.skipif(is_sanitized(), reason="the demo builds and shows the plain build")
 def test_demo():
     done = subprocess.run([REPOSITORY / "contrib/demo"], capture_output=True, text=True,
                           check=False, timeout=300, stdin=subprocess.DEVNULL,

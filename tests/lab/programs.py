@@ -1,6 +1,7 @@
 """Where the programs under test are: the build directory in DROVER_BUILD, else build/plain."""
 
 import functools
+import json
 import os
 from pathlib import Path
 
@@ -13,8 +14,9 @@ def build_directory():
 
 def is_sanitized():
     """True if the programs carry sanitizers, which makes them several times slower."""
-    options = build_directory() / "meson-info/intro-buildoptions.json"
-    return options.exists() and '"address,undefined"' in options.read_text()
+    path = build_directory() / "meson-info/intro-buildoptions.json"
+    options = json.loads(path.read_text()) if path.exists() else []
+    return any(option["name"] == "b_sanitize" and option["value"] != "none" for option in options)
 
 
 @functools.cache

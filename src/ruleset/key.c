@@ -22,6 +22,7 @@ enum {
 
 /* nft's expression numbers (enum expr_types in its include/expression.h). */
 enum {
+	EXPR_VERDICT = 1,
 	EXPR_PAYLOAD = 7,
 	EXPR_META = 9,
 	EXPR_CONCAT = 13,
@@ -131,14 +132,17 @@ static void put_typeof_key(struct nftnl_udata_buf *buffer, const struct ruleset_
 	nftnl_udata_nest_end(buffer, outer);
 }
 
-static void put_typeof_mark(struct nftnl_udata_buf *buffer)
+/* nft lists a map as "typeof" only if its data have one as well, be it a verdict's empty one. */
+static void put_typeof_data(struct nftnl_udata_buf *buffer, enum ruleset_data data)
 {
 	struct nftnl_udata *outer, *inner;
 
 	outer = nftnl_udata_nest_start(buffer, NFTNL_UDATA_SET_DATA_TYPEOF);
-	nftnl_udata_put_u32(buffer, NFTNL_UDATA_SET_TYPEOF_EXPR, EXPR_META);
+	nftnl_udata_put_u32(
+		buffer, NFTNL_UDATA_SET_TYPEOF_EXPR, data == DATA_MARK ? EXPR_META : EXPR_VERDICT);
 	inner = nftnl_udata_nest_start(buffer, NFTNL_UDATA_SET_TYPEOF_DATA);
-	nftnl_udata_put_u32(buffer, 0, NFT_META_MARK);
+	if (data == DATA_MARK)
+		nftnl_udata_put_u32(buffer, 0, NFT_META_MARK);
 	nftnl_udata_nest_end(buffer, inner);
 	nftnl_udata_nest_end(buffer, outer);
 }
@@ -163,8 +167,8 @@ static int apply_user_data(struct nftnl_set *nftnl_set, const struct ruleset_set
 		put_typeof_key(buffer, set);
 	else if (set->key == KEY_FLOW)
 		put_concatenation(buffer);
-	if (key->is_typeof && set->data == DATA_MARK)
-		put_typeof_mark(buffer);
+	if (key->is_typeof && set->data != DATA_NONE)
+		put_typeof_data(buffer, set->data);
 	if (set->data != DATA_NONE)
 		nftnl_udata_put_u32(buffer, NFTNL_UDATA_SET_DATA_INTERVAL, 0);
 	r = nftnl_set_set_data(nftnl_set, NFTNL_SET_USERDATA, nftnl_udata_buf_data(buffer),

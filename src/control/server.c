@@ -295,6 +295,8 @@ static void remove_socket_file(const struct control_server *server)
 
 void control_server_free(struct control_server *server)
 {
+	if (!server)
+		return;
 	while (server->clients)
 		client_free(server->clients);
 	remove_socket_file(server);

@@ -249,6 +249,8 @@ int link_watch_new(const char *interface, const struct link_callbacks *callbacks
 
 void link_watch_free(struct link_watch *watch)
 {
+	if (!watch)
+		return;
 	rtnl_close(&watch->events);
 	rtnl_close(&watch->requests);
 	link_state_done(&watch->state);

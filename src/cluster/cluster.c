@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "drover/cluster.h"
 
+#include "drover/array.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -93,7 +95,7 @@ static void remove_duty(struct cluster *cluster, struct duty *duty)
 
 static int add_duty(struct cluster *cluster, const char *group, enum cluster_role role)
 {
-	struct duty *grown = realloc(cluster->duties, (cluster->n_duties + 1) * sizeof(*grown));
+	struct duty *grown = array_grow(cluster->duties, cluster->n_duties, sizeof(*grown));
 	char *name;
 
 	if (!grown)
@@ -202,7 +204,7 @@ int cluster_set_neighbour(
 	}
 	if (!conf_has_address(cluster->conf, address))
 		return 0;
-	grown = realloc(cluster->neighbours, (cluster->n_neighbours + 1) * sizeof(*grown));
+	grown = array_grow(cluster->neighbours, cluster->n_neighbours, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	cluster->neighbours = grown;
@@ -261,7 +263,7 @@ static int get_override(
 	if (!override) {
 		if (!conf_has_member(cluster->conf, member))
 			return -ENOENT;
-		grown = realloc(cluster->overrides, (cluster->n_overrides + 1) * sizeof(*grown));
+		grown = array_grow(cluster->overrides, cluster->n_overrides, sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
 		cluster->overrides = grown;

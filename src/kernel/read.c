@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "drover/array.h"
 #include "drover/message.h"
 #include "internal.h"
 
@@ -34,13 +35,6 @@ static int latch(struct reader *reader, int error)
 	if (reader->error == 0)
 		reader->error = error;
 	return MNL_CB_OK;
-}
-
-static void *grow(void *array, size_t n, size_t size)
-{
-	if ((n & (n - 1)) != 0)
-		return array;
-	return realloc(array, (n ? n * 2 : 1) * size);
 }
 
 static bool is_ours(const char *table)
@@ -89,7 +83,7 @@ static int take_chain(const struct nlmsghdr *header, void *data)
 	if (!is_ours(nftnl_chain_get_str(parsed, NFTNL_CHAIN_TABLE)) ||
 		!nftnl_chain_is_set(parsed, NFTNL_CHAIN_NAME))
 		return MNL_CB_OK;
-	chains = grow(table->chains, table->n_chains, sizeof(*chains));
+	chains = array_grow(table->chains, table->n_chains, sizeof(*chains));
 	if (!chains)
 		return latch(reader, -ENOMEM);
 	table->chains = chains;
@@ -139,7 +133,7 @@ static int take_rule(const struct nlmsghdr *header, void *data)
 	chain = find_chain(reader, nftnl_rule_get_str(parsed, NFTNL_RULE_CHAIN));
 	if (!chain)
 		return latch(reader, -EINTR);
-	rules = grow(chain->rules, chain->n_rules, sizeof(*rules));
+	rules = array_grow(chain->rules, chain->n_rules, sizeof(*rules));
 	if (!rules)
 		return latch(reader, -ENOMEM);
 	chain->rules = rules;
@@ -164,7 +158,7 @@ static int take_set(const struct nlmsghdr *header, void *data)
 	flags = nftnl_set_get_u32(parsed, NFTNL_SET_FLAGS);
 	if (!is_ours(nftnl_set_get_str(parsed, NFTNL_SET_TABLE)) || (flags & NFT_SET_ANONYMOUS))
 		return MNL_CB_OK;
-	sets = grow(table->sets, table->n_sets, sizeof(*sets));
+	sets = array_grow(table->sets, table->n_sets, sizeof(*sets));
 	if (!sets)
 		return latch(reader, -ENOMEM);
 	table->sets = sets;
@@ -250,7 +244,7 @@ static int take_element(struct nftnl_set_elem *parsed, void *data)
 	struct ruleset_element *elements, *element;
 	int r;
 
-	elements = grow(set->elements, set->n_elements, sizeof(*elements));
+	elements = array_grow(set->elements, set->n_elements, sizeof(*elements));
 	if (!elements)
 		return latch(reader, -ENOMEM);
 	set->elements = elements;

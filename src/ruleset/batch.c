@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "drover/batch.h"
 
+#include "drover/array.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -84,14 +86,11 @@ struct nlmsghdr *batch_begin_message(
 	struct batch *batch, uint16_t type, uint16_t family, uint16_t flags, const char *what)
 {
 	size_t n = batch->n_whats;
+	char **whats = array_grow(batch->whats, n, sizeof(*whats));
 
-	if ((n & (n - 1)) == 0) {
-		char **grown = realloc(batch->whats, (n ? n * 2 : 1) * sizeof(*grown));
-
-		if (!grown)
-			return NULL;
-		batch->whats = grown;
-	}
+	if (!whats)
+		return NULL;
+	batch->whats = whats;
 	batch->whats[n] = strdup(what ? what : "object");
 	if (!batch->whats[n])
 		return NULL;

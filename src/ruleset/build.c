@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "build.h"
 
+#include "drover/array.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdarg.h>
@@ -32,17 +34,6 @@ char *build_origin(
 	return build_text(b, "%s %s (%s:%u)", kind, name, location->file, location->line);
 }
 
-/*
- * Makes room for one entry more in an array that doubles whenever its length is
- * a power of two. Returns the array, or NULL (the old one stays) without memory.
- */
-static void *grow(void *array, size_t n, size_t size)
-{
-	if ((n & (n - 1)) != 0)
-		return array;
-	return realloc(array, (n ? n * 2 : 1) * size);
-}
-
 void build_table(struct build *b, enum ruleset_family family, char *comment)
 {
 	assert(b->ruleset->n_tables < RULESET_TABLES_MAX);
@@ -53,7 +44,7 @@ void build_table(struct build *b, enum ruleset_family family, char *comment)
 struct ruleset_set *build_set(struct build *b, char *name, char *origin)
 {
 	struct ruleset_table *table = b->table;
-	struct ruleset_set *sets = grow(table->sets, table->n_sets, sizeof(*sets));
+	struct ruleset_set *sets = array_grow(table->sets, table->n_sets, sizeof(*sets));
 
 	if (!sets) {
 		b->failed = true;
@@ -70,7 +61,7 @@ struct ruleset_set *build_set(struct build *b, char *name, char *origin)
 struct ruleset_chain *build_chain(struct build *b, char *name, char *origin)
 {
 	struct ruleset_table *table = b->table;
-	struct ruleset_chain *chains = grow(table->chains, table->n_chains, sizeof(*chains));
+	struct ruleset_chain *chains = array_grow(table->chains, table->n_chains, sizeof(*chains));
 
 	if (!chains) {
 		b->failed = true;
@@ -90,7 +81,7 @@ struct ruleset_rule *build_rule(
 	struct ruleset_rule *rules = NULL;
 
 	if (chain != &b->scratch_chain)
-		rules = grow(chain->rules, chain->n_rules, sizeof(*rules));
+		rules = array_grow(chain->rules, chain->n_rules, sizeof(*rules));
 	if (!rules) {
 		b->failed = true;
 		free(comment);
@@ -108,7 +99,7 @@ struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, 
 	struct ruleset_element *elements = NULL;
 
 	if (set != &b->scratch_set)
-		elements = grow(set->elements, set->n_elements, sizeof(*elements));
+		elements = array_grow(set->elements, set->n_elements, sizeof(*elements));
 	if (!elements) {
 		b->failed = true;
 		free(comment);

@@ -359,9 +359,13 @@ struct conf *cluster_replace_conf(struct cluster *cluster, struct conf *conf)
 	for (size_t i = cluster->n_overrides; i-- > 0;)
 		if (!conf_has_member(conf, cluster->overrides[i].member))
 			remove_override(cluster, &cluster->overrides[i]);
-	for (size_t i = cluster->n_duties; i-- > 0;)
-		if (!conf_find_group(conf, cluster->duties[i].group))
+	/* A duty that this host may not have any more is somebody else's: it must not come back. */
+	for (size_t i = cluster->n_duties; i-- > 0;) {
+		const struct conf_group *group = conf_find_group(conf, cluster->duties[i].group);
+
+		if (!group || !cluster_is_balancer(cluster, group))
 			remove_duty(cluster, &cluster->duties[i]);
+	}
 	return old;
 }
 

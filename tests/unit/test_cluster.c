@@ -274,7 +274,7 @@ static void test_a_duty_does_not_come_back(void **state)
 	static const char *const without[] = {
 		TOP GROUP(PLAIN(5) ", " BALANCER(6), WEB),
 		TOP "groups = ( " IN_GROUP("B", "192.0.2.100", BALANCER(5)) " );",
-		"node = \"fe6\"; interface = \"eth0\"; " GROUP(PLAIN(5) ", " BALANCER(6), WEB),
+		"node = \"fe6\"; interface = \"eth0\"; " GROUP(BALANCER(5) ", " PLAIN(6), WEB),
 	};
 
 	(void)state;

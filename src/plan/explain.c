@@ -30,6 +30,12 @@ static void conclude_member(
 		conclude(explanation, EXPLAIN_FORWARD, "%s", why);
 }
 
+static void conclude_nobody(struct explanation *explanation)
+{
+	conclude(explanation, EXPLAIN_DROP, "service %s has no member that serves",
+		explanation->service);
+}
+
 static const struct plan_group *find_group(const struct plan *plan, const struct address *vip)
 {
 	for (size_t i = 0; i < plan->n_groups; i++)
@@ -101,8 +107,7 @@ static void explain_hash(
 		&flow->client, by_port, flow->client_port, plan->seed, plan->n_buckets);
 	member = table->slots[explanation->bucket];
 	if (member == BUCKETS_NONE) {
-		conclude(explanation, EXPLAIN_DROP, "service %s has no member that serves",
-			explanation->service);
+		conclude_nobody(explanation);
 		return;
 	}
 	snprintf(why, sizeof(why), "client %s hashes to bucket %u of %u",
@@ -113,11 +118,14 @@ static void explain_hash(
 static void explain_distribution(
 	const struct plan *plan, const struct explain_flow *flow, struct explanation *explanation)
 {
-	switch (explanation->distribution->scheduler) {
+	const struct plan_distribution *distribution = explanation->distribution;
+	const struct plan_table *table = &explanation->group->tables[distribution->table];
+
+	switch (distribution->scheduler) {
 	case CONF_SCHEDULER_HASH:
 	case CONF_SCHEDULER_SOURCE:
 		explain_hash(plan, flow, explanation);
-		break;
+		return;
 	case CONF_SCHEDULER_RR:
 		conclude(explanation, EXPLAIN_DRAWN, "round robin: %s",
 			flow->protocol == IPPROTO_TCP
@@ -131,6 +139,9 @@ static void explain_distribution(
 				: "a member drawn by weight for each datagram");
 		break;
 	}
+	/* A table has a member in every slot or in none. */
+	if (table->slots[0] == BUCKETS_NONE)
+		conclude_nobody(explanation);
 }
 
 void explain_flow(const struct plan *plan, const struct explain_flow *flow,

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Rulesets of configurations, and batches in words. */
+
+#include "drover/batch.h"
+#include "drover/ruleset.h"
+
+#include "cluster_fixture.h"
+
+/* Compiled and signed. The plan and its cluster may go: a ruleset owns what it has. */
+struct ruleset *ruleset_of_plan(const struct plan *plan);
+struct ruleset *ruleset_of(const struct cluster *cluster);
+struct ruleset *active_ruleset_of(const char *text);
+
+/*
+ * What leads from one to the other, a line for each message ("add rule vip/A"; rules, elements
+ * and the like in a row are counted: "add 34 elements of buckets/A"). Empty if nothing differs.
+ */
+char *difference(const struct ruleset *have, const struct ruleset *want);
+void assert_difference(
+	const struct ruleset *have, const struct ruleset *want, const char *expected);

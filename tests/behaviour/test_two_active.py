@@ -42,6 +42,19 @@ def test_no_packet_crosses_the_wire_more_than_twice(both):
     assert max(times.values()) == 2
 
 
+def test_balancers_that_disagree_do_not_loop(both):
+    """Each thinks that the other one should serve: without the loop guard, packets would circle."""
+    for name in ("fe5", "fe6"):
+        for other in ("fe7", "fe8", name):
+            both[name].ctl("disable", other)
+    with both.switch.capture() as capture:
+        for name, server in (("fe5", "fe6"), ("fe6", "fe5")):
+            steer(both, name)
+            answers = both.client.connect(VIP, 80, 100, first_port=20000, patience=3)
+            assert not answers.failures and set(answers.by_member) == {server}, answers
+    assert max(crossings(capture.frames(incoming_only=True)).values()) == 2
+
+
 def test_both_send_a_connection_to_the_same_member(both):
     steer(both, "fe5")
     held = both.client.hold(VIP, 80, 300)

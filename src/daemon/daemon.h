@@ -30,6 +30,7 @@ struct daemon {
 	struct control_server *control;
 	struct conf_errors conf_errors; /* of the last reload, if it was refused */
 	bool foreign_change;
+	bool stopping; /* as soon as no group is being left */
 	bool ready;    /* the service manager has been told */
 	bool settling; /* the interface is new here, and its neighbours are being resolved */
 };
@@ -37,17 +38,43 @@ struct daemon {
 /* Runs until SIGTERM. Takes ownership of conf. Returns 0 or -errno (logged). */
 int daemon_run(struct conf *conf);
 
+/* --- reconcile.c ---------------------------------------------------------------- */
+
+int daemon_open_reconcile(struct daemon *daemon);
+
 /*
  * Makes the kernel have what the cluster says, now. While members are being resolved for the first
  * time it waits, for at most two seconds. Returns 0 or -errno.
  */
 int daemon_reconcile(struct daemon *daemon);
 
-/* Ends that wait. */
+/* The same before the loop waits again: many changes at once cost one commit. */
+void daemon_request_reconcile(struct daemon *daemon);
+
+/* Begins that wait, because the interface is new; ends it. */
+void daemon_begin_settling(struct daemon *daemon);
 void daemon_settle(struct daemon *daemon);
 
 /* Notes that the role in some group has changed: VIPs, announcements and timers follow. */
 void daemon_role_changed(struct daemon *daemon);
+bool daemon_is_leaving(const struct daemon *daemon);
+
+/* Puts VIPs on the interface or takes them away (see duty_place_vips()), and announces new ones. */
+void daemon_place_vips(struct daemon *daemon, const struct conf *previous);
+void daemon_announce(struct daemon *daemon);
+
+/* --- network.c ------------------------------------------------------------------ */
+
+int daemon_open_network(struct daemon *daemon);
+
+/* Asks for the Ethernet addresses of all members that this host must know. */
+void daemon_resolve_members(struct daemon *daemon);
+
+/* True if this host must know the member's Ethernet address: it balances, or may have to. */
+bool daemon_must_resolve(const struct cluster *cluster, const struct conf_group *group,
+	const struct conf_member *member);
+
+/* --- reload.c -------------------------------------------------------------------- */
 
 /*
  * Reads the configuration file anew. A file with faults, or one that changes

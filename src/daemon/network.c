@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* News from the interface and its neighbours. */
+#include "daemon.h"
+#include "drover/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+static void on_address(const struct address *address, bool present, void *user_data)
+{
+	struct daemon *daemon = user_data;
+
+	(void)address;
+	(void)present;
+	if (daemon->address_source)
+		(void)sd_event_source_set_enabled(daemon->address_source, SD_EVENT_ONESHOT);
+}
+
+static void on_link(const struct cluster_link *link, void *user_data)
+{
+	struct daemon *daemon = user_data;
+	struct cluster_link old = *cluster_link(daemon->cluster);
+	const char *interface = cluster_conf(daemon->cluster)->interface;
+
+	if (!cluster_set_link(daemon->cluster, link))
+		return;
+	if (link->present && (!old.present || old.index != link->index)) {
+		duty_set_arp_sysctls(interface);
+		daemon_begin_settling(daemon);
+	}
+	if (old.present != link->present)
+		log_notice("interface %s is %s", interface, link->present ? "there" : "gone");
+	else if (old.running != link->running)
+		log_notice("interface %s is %s", interface, link->running ? "up" : "down");
+	/* Chains and addresses went with the device, and the kernel does not tell of the chains. */
+	if (!link->present || old.index != link->index)
+		keeper_invalidate(&daemon->keeper);
+	if (link->running)
+		daemon_announce(daemon);
+	daemon_request_reconcile(daemon);
+}
+
+static void on_neighbour(const struct address *address, const struct mac *mac, void *user_data)
+{
+	char address_text[ADDRESS_TEXT_MAX], mac_text[MAC_TEXT_MAX];
+	struct daemon *daemon = user_data;
+
+	if (cluster_set_neighbour(daemon->cluster, address, mac) <= 0)
+		return;
+	if (mac)
+		log_info("%s is at %s", address_format(address, address_text),
+			mac_format(mac, mac_text));
+	else
+		log_warning(
+			"%s cannot be resolved any more", address_format(address, address_text));
+	daemon_request_reconcile(daemon);
+}
+
+static int on_watch(sd_event_source *source, int fd, uint32_t events, void *user_data)
+{
+	struct daemon *daemon = user_data;
+	int r = link_dispatch(daemon->watch);
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	if (r < 0)
+		log_error("cannot read network events: %s", strerror(-r));
+	return r;
+}
+
+bool daemon_must_resolve(const struct cluster *cluster, const struct conf_group *group,
+	const struct conf_member *member)
+{
+	return cluster_is_balancer(cluster, group) && !member->has_mac &&
+	       strcmp(member->name, cluster_conf(cluster)->node) != 0;
+}
+
+void daemon_resolve_members(struct daemon *daemon)
+{
+	const struct conf *conf = cluster_conf(daemon->cluster);
+
+	for (size_t g = 0; g < conf->n_groups; g++)
+		for (size_t m = 0; m < conf->groups[g].n_members; m++) {
+			const struct conf_member *member = &conf->groups[g].members[m];
+			int r;
+
+			if (!daemon_must_resolve(daemon->cluster, &conf->groups[g], member))
+				continue;
+			r = link_resolve(daemon->watch, &member->address);
+			if (r < 0 && r != -ENODEV)
+				log_error("%s:%u: member %s: cannot be resolved: %s",
+					member->location.file, member->location.line, member->name,
+					strerror(-r));
+		}
+}
+
+int daemon_open_network(struct daemon *daemon)
+{
+	static const struct link_callbacks callbacks = {
+		.link = on_link,
+		.neighbour = on_neighbour,
+		.address = on_address,
+	};
+	int r = link_watch_new(
+		cluster_conf(daemon->cluster)->interface, &callbacks, daemon, &daemon->watch);
+
+	if (r < 0) {
+		log_error("cannot watch the network: %s", strerror(-r));
+		return r;
+	}
+	return sd_event_add_io(
+		daemon->event, NULL, link_watch_fd(daemon->watch), EPOLLIN, on_watch, daemon);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A new configuration takes the place of the running one, or does not. */
+#include "daemon.h"
+#include "drover/log.h"
+#include "overrides.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int refuse(struct conf_errors *errors, const struct conf *conf, const char *what)
+{
+	char *message = NULL;
+
+	errors->messages = calloc(1, sizeof(*errors->messages));
+	if (!errors->messages ||
+		asprintf(&message, "%s: %s can be changed only by a restart", conf->path, what) < 0)
+		return -ENOMEM;
+	errors->messages[errors->n_messages++] = message;
+	return -EINVAL;
+}
+
+static int check_changes(const struct conf *old, const struct conf *new, struct conf_errors *errors)
+{
+	if (strcmp(old->node, new->node) != 0)
+		return refuse(errors, new, "node");
+	if (strcmp(old->interface, new->interface) != 0)
+		return refuse(errors, new, "interface");
+	if (strcmp(old->control, new->control) != 0)
+		return refuse(errors, new, "control");
+	return 0;
+}
+
+static void log_faults(const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->n_messages; i++)
+		log_error("%s", errors->messages[i]);
+}
+
+static bool has_address(const struct conf *conf, const struct address *address)
+{
+	for (size_t g = 0; g < conf->n_groups; g++)
+		for (size_t m = 0; m < conf->groups[g].n_members; m++)
+			if (address_equal(&conf->groups[g].members[m].address, address))
+				return true;
+	return false;
+}
+
+static void forget_members(struct daemon *daemon, const struct conf *old)
+{
+	const struct conf *conf = cluster_conf(daemon->cluster);
+
+	for (size_t g = 0; g < old->n_groups; g++)
+		for (size_t m = 0; m < old->groups[g].n_members; m++)
+			if (!has_address(conf, &old->groups[g].members[m].address))
+				(void)link_forget(
+					daemon->watch, &old->groups[g].members[m].address);
+}
+
+/* Who was always active has the duty, and keeps it until it is told to give it up. */
+static void keep_duty(struct cluster *cluster, const struct conf *old)
+{
+	const struct conf *conf = cluster_conf(cluster);
+
+	if (old->election != CONF_ELECTION_ALWAYS || conf->election == CONF_ELECTION_ALWAYS)
+		return;
+	for (size_t i = 0; i < conf->n_groups; i++)
+		if (conf_find_group(old, conf->groups[i].name))
+			(void)cluster_set_role(cluster, conf->groups[i].name, ROLE_ACTIVE);
+}
+
+/* Only here does a checked configuration become the running one. */
+static int merge_conf(struct daemon *daemon, struct conf *conf)
+{
+	_cleanup_(conf_free_p) struct conf *old = cluster_replace_conf(daemon->cluster, conf);
+
+	/* The plan borrows from the configuration that goes. */
+	plan_free(daemon->plan);
+	daemon->plan = NULL;
+	keep_duty(daemon->cluster, old);
+	forget_members(daemon, old);
+	daemon_resolve_members(daemon);
+	duty_check_port_ranges(conf);
+	daemon_place_vips(daemon, old);
+	return daemon_reconcile(daemon);
+}
+
+int daemon_reload(struct daemon *daemon, bool reset_overrides)
+{
+	_cleanup_(conf_free_p) struct conf *conf = NULL;
+	const struct conf *running = cluster_conf(daemon->cluster);
+	int r;
+
+	conf_errors_done(&daemon->conf_errors);
+	r = conf_load(running->path, &conf, &daemon->conf_errors);
+	if (r == 0)
+		r = check_changes(running, conf, &daemon->conf_errors);
+	if (r < 0) {
+		log_faults(&daemon->conf_errors);
+		log_error("%s: refused; the running configuration stays in force", running->path);
+		return r;
+	}
+	if (reset_overrides) {
+		cluster_reset_overrides(daemon->cluster);
+		(void)overrides_save(daemon->cluster);
+	}
+	r = merge_conf(daemon, take_ptr(conf));
+	log_notice("%s: loaded", cluster_conf(daemon->cluster)->path);
+	return r;
+}

@@ -79,6 +79,17 @@ static int enact_roles(struct daemon *daemon)
 	return r;
 }
 
+static void log_role_changes(
+	const struct cluster *cluster, const enum cluster_role *before, enum cluster_role wanted)
+{
+	const struct conf *conf = cluster_conf(cluster);
+
+	for (size_t i = 0; i < conf->n_groups; i++)
+		if (cluster_role(cluster, &conf->groups[i]) != before[i])
+			log_notice("group %s: %s", conf->groups[i].name,
+				wanted == ROLE_ACTIVE ? "active" : "standby");
+}
+
 static json_t *set_roles(struct daemon *daemon, const char *name, enum cluster_role wanted,
 	enum cluster_role *before)
 {
@@ -100,9 +111,6 @@ static json_t *set_roles(struct daemon *daemon, const char *name, enum cluster_r
 			return refuse_role(group->name, r);
 		}
 		any = true;
-		if (r > 0)
-			log_notice("group %s: %s", group->name,
-				wanted == ROLE_ACTIVE ? "active" : "standby");
 		json_array_append_new(entries, role_entry(group, wanted, r > 0));
 	}
 	if (!any && name)
@@ -117,6 +125,7 @@ static json_t *set_roles(struct daemon *daemon, const char *name, enum cluster_r
 					  : daemon->keeper.error ? daemon->keeper.error
 								 : strerror(-r));
 	}
+	log_role_changes(cluster, before, wanted);
 	return json_pack("{s:b, s:O}", "ok", true, "groups", entries);
 }
 

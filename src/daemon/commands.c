@@ -99,10 +99,11 @@ static json_t *set_roles(struct daemon *daemon, const char *name, enum cluster_r
 	bool any = false;
 	int r;
 
+	for (size_t i = 0; i < conf->n_groups; i++)
+		before[i] = cluster_role(cluster, &conf->groups[i]);
 	for (size_t i = 0; i < conf->n_groups; i++) {
 		const struct conf_group *group = &conf->groups[i];
 
-		before[i] = cluster_role(cluster, group);
 		if (!is_meant(cluster, group, name))
 			continue;
 		r = cluster_set_role(cluster, group->name, next_role(cluster, group, wanted));

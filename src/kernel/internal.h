@@ -22,3 +22,12 @@ enum {
  * 0, -EINTR if the dump was disturbed, or -errno.
  */
 int nft_request(struct nft *nft, struct nlmsghdr *header, mnl_cb_t callback, void *user_data);
+
+/* The kernel counts the commits of all tables and of everybody. Returns 0 or -errno. */
+int nft_read_generation(struct nft *nft, uint32_t *ret_generation);
+
+/*
+ * Waits until the commit that may be under way is over, by an empty batch: the kernel takes one
+ * batch at a time. Returns 0 or -errno.
+ */
+int nft_settle(struct nft *nft);

@@ -241,8 +241,7 @@ static int take_generation(const struct nlmsghdr *header, void *data)
 	return MNL_CB_OK;
 }
 
-/* The kernel counts the commits of all tables and of everybody. */
-static int read_generation(struct nft *nft, uint32_t *ret_generation)
+int nft_read_generation(struct nft *nft, uint32_t *ret_generation)
 {
 	char buffer[MNL_NLMSG_HDRLEN + 64];
 	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
@@ -277,6 +276,15 @@ static int exchange_batch(struct nft *nft, struct batch *batch, char **ret_messa
 	return verdicts.error;
 }
 
+int nft_settle(struct nft *nft)
+{
+	_cleanup_(batch_free_p) struct batch *batch = batch_new();
+
+	if (!batch)
+		return -ENOMEM;
+	return exchange_batch(nft, batch, NULL);
+}
+
 /*
  * The kernel announces a commit element by element to whoever listens, which takes three
  * times as long as the commit itself. So we do not listen to our own, and see from
@@ -289,7 +297,7 @@ int nft_commit(struct nft *nft, struct batch *batch, char **ret_message)
 
 	if (batch_count(batch) == 0)
 		return 0;
-	r = read_generation(nft, &before);
+	r = nft_read_generation(nft, &before);
 	if (r < 0)
 		return r;
 	(void)listen_to_events(nft, false);
@@ -298,7 +306,7 @@ int nft_commit(struct nft *nft, struct batch *batch, char **ret_message)
 	if (error < 0)
 		return error;
 	if (r == 0)
-		r = read_generation(nft, &after);
+		r = nft_read_generation(nft, &after);
 	return r < 0 || after != before + 1;
 }
 

@@ -386,6 +386,32 @@ static int read_table(struct nft *nft, enum ruleset_family family, struct rulese
 	return r;
 }
 
+/*
+ * Each dump is of one moment; the generation tells whether all of them are of the same. Some
+ * kernels (6.1) count a commit before it becomes visible, others (6.18) afterwards: so one that
+ * is under way must be over after the first look at the generation, and before the second.
+ */
+static int read_tables(struct nft *nft, struct ruleset *ruleset)
+{
+	uint32_t before, after;
+	int r;
+
+	r = nft_read_generation(nft, &before);
+	if (r == 0)
+		r = nft_settle(nft);
+	if (r == 0)
+		r = read_table(nft, RULESET_NETDEV, ruleset);
+	if (r == 0)
+		r = read_table(nft, RULESET_ARP, ruleset);
+	if (r == 0)
+		r = nft_settle(nft);
+	if (r == 0)
+		r = nft_read_generation(nft, &after);
+	if (r < 0)
+		return r;
+	return before == after ? 0 : -EINTR;
+}
+
 int nft_read(struct nft *nft, struct ruleset **ret_ruleset)
 {
 	int r = -EINTR;
@@ -395,9 +421,7 @@ int nft_read(struct nft *nft, struct ruleset **ret_ruleset)
 
 		if (!ruleset)
 			return -ENOMEM;
-		r = read_table(nft, RULESET_NETDEV, ruleset);
-		if (r == 0)
-			r = read_table(nft, RULESET_ARP, ruleset);
+		r = read_tables(nft, ruleset);
 		if (r == 0)
 			*ret_ruleset = take_ptr(ruleset);
 	}

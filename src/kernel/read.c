@@ -387,9 +387,10 @@ static int read_table(struct nft *nft, enum ruleset_family family, struct rulese
 }
 
 /*
- * Each dump is of one moment; the generation tells whether all of them are of the same. Some
- * kernels (6.1) count a commit before it becomes visible, others (6.18) afterwards: so one that
- * is under way must be over after the first look at the generation, and before the second.
+ * Each dump is of one moment; the generation tells whether all of them are of the same. It is no
+ * matter of course whether the kernel counts a commit before it becomes visible or (6.18) later:
+ * so one that is under way must be over after the first look at the generation and before the
+ * second.
  */
 static int read_tables(struct nft *nft, struct ruleset *ruleset)
 {

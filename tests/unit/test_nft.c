@@ -161,8 +161,8 @@ static void test_what_nft_loads_is_ours(void **state)
 		_cleanup_(ruleset_free_p) struct ruleset *got = NULL;
 
 		install(*state, rulesets[i]);
-		shell("nft list ruleset > /tmp/drover-test-nft.$PPID && nft flush ruleset && "
-		      "nft -f /tmp/drover-test-nft.$PPID && rm /tmp/drover-test-nft.$PPID");
+		shell("rules=$(nft list ruleset) && nft flush ruleset && echo \"$rules\" | nft -f "
+		      "-");
 		assert_int_equal(nft_read(*state, &got), 0);
 		assert_difference(got, rulesets[i], "");
 		ruleset_free(rulesets[i]);

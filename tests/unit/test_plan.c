@@ -347,12 +347,11 @@ static void test_roles_and_suppression(void **state)
 
 static void test_outgoing(void **state)
 {
-	_cleanup_(cluster_free_p) struct cluster *cluster =
-		active_cluster_of(
-			TOP GROUP("{ " HOST(7) "outgoing = \"40000-40009,33000-33009\"; }, { " HOST(
-					  5) "balancer = true; outgoing = \"35000-35009\"; }, "
-					     "{ " HOST(6) "weight = 0; outgoing = \"34000\"; }",
-				WEB));
+	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(
+		TOP GROUP("{ " HOST(7) "outgoing = \"40000-40009,33000-33009\"; }, { " HOST(
+				  5) "balancer = true; outgoing = \"35000-35009\"; }, "
+				     "{ " HOST(6) "weight = 0; outgoing = \"34000\"; }",
+			WEB));
 	_cleanup_(plan_free_p) struct plan *plan = plan_of(cluster, NULL), *less = NULL;
 	const struct plan_group *group = &plan->groups[0];
 	static const struct {
@@ -382,12 +381,11 @@ static void test_outgoing(void **state)
 /* Whoever may balance is a peer: also one that takes no traffic, or that was disabled. */
 static void test_peers(void **state)
 {
-	_cleanup_(cluster_free_p) struct cluster *cluster =
-		active_cluster_of(TOP
-			"groups = ( { name = \"A\"; vips = [ \"192.0.2.100\" ]; members = "
-			"( " BALANCER(9) ", " BALANCER(5) ", " PLAIN(6) ", { " FE(
-				8) "balancer = true; } ); "
-				   "balancers = ( { " HOST(7) "} ); services = ( " WEB " ); } );");
+	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(
+		TOP "groups = ( { name = \"A\"; vips = [ \"192.0.2.100\" ]; members = "
+		    "( " BALANCER(9) ", " BALANCER(5) ", " PLAIN(6) ", { " FE(
+			    8) "balancer = true; } ); "
+			       "balancers = ( { " HOST(7) "} ); services = ( " WEB " ); } );");
 	_cleanup_(plan_free_p) struct plan *plan = NULL;
 
 	(void)state;

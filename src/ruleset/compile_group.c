@@ -83,7 +83,7 @@ static void compile_rules(struct compiler *c, struct ruleset_chain *chain, const
 		compile_distribution(c, chain, &group->distributions[i], learning[i]);
 }
 
-int compile_group(struct compiler *c)
+int compile_group(struct compiler *c, const char **ret_chain)
 {
 	const struct plan_group *group = c->group;
 	struct build *b = &c->build;
@@ -102,5 +102,8 @@ int compile_group(struct compiler *c)
 			learning[i] = compile_learning(c, &group->distributions[i]);
 	chain = build_chain(b, build_text(b, "vip/%s", group->name), compile_group_origin(c));
 	compile_rules(c, chain, learning);
-	return b->failed ? -ENOMEM : 0;
+	if (b->failed)
+		return -ENOMEM;
+	*ret_chain = chain->name;
+	return 0;
 }

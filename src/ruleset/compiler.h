@@ -39,8 +39,11 @@ const char *compile_learning(struct compiler *c, const struct plan_distribution 
 void compile_distribution(struct compiler *c, struct ruleset_chain *chain,
 	const struct plan_distribution *distribution, const char *learning);
 
-/* Makes everything of c->group up to its chain "vip/GROUP". Returns 0 or -ENOMEM. */
-int compile_group(struct compiler *c);
+/*
+ * Makes everything of c->group up to the chain that its packets enter, whose name
+ * *ret_chain becomes. Returns 0 or -ENOMEM.
+ */
+int compile_group(struct compiler *c, const char **ret_chain);
 
 /* Adds all addresses of a prefix to a set keyed by address, and sorts them at the end. */
 void compile_add_addresses(

@@ -65,9 +65,9 @@ def table(lines, figures, about):
     return "\n".join(text.rstrip() for text in out) + "\n"
 
 
-def records(figures, kernel):
+def records(figures, version):
     """For JSON."""
-    return json.dumps({"kernel": kernel, "rows": [one.record() for one in figures.values()]},
+    return json.dumps({"kernel": version, "rows": [one.record() for one in figures.values()]},
                       indent=1) + "\n"
 
 
@@ -78,10 +78,15 @@ def committed(path):
     return json.loads(path.read_text())["above_floor"]
 
 
-def commit_text(figures, kernel):
+def kernel(path):
+    """That of the committed figures."""
+    return json.loads(path.read_text())["kernel"]
+
+
+def commit_text(figures, version):
     """The text of the file with the committed figures."""
     above = {name: round(one.above) for name, one in figures.items() if round(one.above) > 0}
-    return json.dumps({"kernel": kernel, "above_floor": above}, indent="\t") + "\n"
+    return json.dumps({"kernel": version, "above_floor": above}, indent="\t") + "\n"
 
 
 def complaints(figures, wanted):

@@ -29,7 +29,11 @@ enum ruleset_field {
 	FIELD_IP_DESTINATION_RAW, /* @nh,128,32: IPv4 destination, without a protocol test */
 	FIELD_ETHER_SOURCE_RAW,   /* @ll,48,48 */
 	FIELD_ETHER_BOTH_RAW,     /* @ll,0,96: destination and source */
+	FIELD_IP_FRAGMENT_RAW, /* @nh,32,32: IPv4 id, flags and fragment offset, no protocol test */
+	FIELD_IP_FRAGMENT,     /* flags and fragment offset behind one */
+	FIELD_IP_ID,
 	FIELD_IP_SOURCE,
+	FIELD_IP_DESTINATION,
 	FIELD_IP_PROTOCOL,
 	FIELD_TH_SOURCE_PORT,
 	FIELD_TH_DESTINATION_PORT,
@@ -50,7 +54,8 @@ enum ruleset_key {
 	KEY_PORT,
 	KEY_SLOT, /* a number below the set's modulus, in host byte order */
 	KEY_MARK,
-	KEY_FLOW, /* client address and port */
+	KEY_FLOW,     /* client address and port */
+	KEY_FRAGMENT, /* source, destination and id of an IPv4 packet */
 	KEY_ADDRESS,
 };
 
@@ -113,19 +118,19 @@ enum ruleset_source_kind {
 /* What is looked up in a map. */
 struct ruleset_source {
 	enum ruleset_source_kind kind;
-	enum ruleset_field fields[2];
+	enum ruleset_field fields[3];
 	size_t n_fields;
 	uint32_t modulus;
 	uint32_t seed;
 };
 
 enum ruleset_statement_kind {
-	STATEMENT_MATCH,       /* field is value; with mask: field & mask is value */
+	STATEMENT_MATCH,       /* field (of it, the bits of mask) is value; with negate: is not */
 	STATEMENT_MATCH_RANGE, /* field is within value..last */
 	STATEMENT_MATCH_SET,   /* field is in set */
 	STATEMENT_VMAP,        /* source vmap @set */
 	STATEMENT_MARK,        /* meta mark set source map @set */
-	STATEMENT_REMEMBER,    /* update @set { source : meta mark } */
+	STATEMENT_REMEMBER, /* update @set { source : meta mark }; with value: { source : value } */
 	STATEMENT_COUNTER,
 	STATEMENT_WRITE,   /* field set value */
 	STATEMENT_FORWARD, /* fwd to interface */
@@ -138,7 +143,8 @@ struct ruleset_statement {
 	struct ruleset_value value;
 	struct ruleset_value last;
 	struct ruleset_value mask; /* length 0: none */
-	const char *set;           /* borrowed from the table's set */
+	bool negate;
+	const char *set; /* borrowed from the table's set */
 	struct ruleset_source source;
 	const char *interface; /* borrowed from the ruleset */
 	unsigned int interface_index;

@@ -70,7 +70,8 @@ static void compile_outgoing(struct compiler *c, struct ruleset_chain *chain)
 	rule_look_up(rule, STATEMENT_VMAP, port, set->name);
 }
 
-static void compile_rules(struct compiler *c, struct ruleset_chain *chain, const char **learning)
+static void compile_rules(struct compiler *c, struct ruleset_chain *chain, const char **learning,
+	const char *fragment_chain)
 {
 	const struct plan_group *group = c->group;
 	size_t i = 0;
@@ -79,6 +80,7 @@ static void compile_rules(struct compiler *c, struct ruleset_chain *chain, const
 	for (; i < group->n_distributions && group->distributions[i].n_ports > 0; i++)
 		compile_distribution(c, chain, &group->distributions[i], learning[i]);
 	compile_outgoing(c, chain);
+	compile_later_fragments(c, chain, fragment_chain);
 	for (; i < group->n_distributions; i++)
 		compile_distribution(c, chain, &group->distributions[i], learning[i]);
 }
@@ -91,17 +93,20 @@ int compile_group(struct compiler *c, const char **ret_chain)
 		const char **member_chains = calloc(group->n_members + 1, sizeof(*member_chains));
 	_cleanup_(free_p)
 		const char **learning = calloc(group->n_distributions + 1, sizeof(*learning));
+	const char *fragment_chain;
 	struct ruleset_chain *chain;
 
 	if (!member_chains || !learning)
 		return -ENOMEM;
 	c->member_chains = member_chains;
+	compile_fragment_map(c);
 	compile_members(c);
+	fragment_chain = compile_fragment_chain(c);
 	for (size_t i = 0; i < group->n_distributions; i++)
 		if (compile_is_learned(&group->distributions[i]))
 			learning[i] = compile_learning(c, &group->distributions[i]);
 	chain = build_chain(b, build_text(b, "vip/%s", group->name), compile_group_origin(c));
-	compile_rules(c, chain, learning);
+	compile_rules(c, chain, learning, fragment_chain);
 	if (b->failed)
 		return -ENOMEM;
 	*ret_chain = chain->name;

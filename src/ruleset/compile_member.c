@@ -23,12 +23,14 @@ static void compile_member(struct compiler *c, size_t index)
 	uint8_t both[12];
 
 	c->member_chains[index] = chain->name;
+	if (!member->local)
+		compile_first_fragment(c, chain, member);
 	rule = build_rule(
 		b, chain, NULL, build_origin(b, "member", member->name, &member->location));
 	build_statement(rule, STATEMENT_COUNTER);
 	if (member->local) {
 		rule->comment = build_text(b, "%s is this host", member->name);
-		/* A mark was our way to remember; local routing must not see it. */
+		/* A mark is our way to remember; local routing must not see it. */
 		if (compile_group_learns(c->group))
 			rule_write(rule, FIELD_META_MARK, build_number(0));
 		rule_verdict(rule, VERDICT_ACCEPT, NULL);
@@ -77,6 +79,5 @@ void compile_members(struct compiler *c)
 {
 	for (size_t i = 0; i < c->group->n_members; i++)
 		compile_member(c, i);
-	if (compile_group_learns(c->group))
-		compile_marks(c);
+	compile_marks(c);
 }

@@ -13,7 +13,8 @@ struct compiler {
 	const struct plan *plan;
 	const struct plan_group *group;
 	const char **member_chains;  /* of group->members */
-	const char *members_by_mark; /* the map of remembered flows, if the group learns any */
+	const char *members_by_mark; /* the map of remembered flows and packets */
+	const char *fragments;       /* the map of remembered packets */
 };
 
 /* "kind/group" or, with a subset, "kind/group/subset". */
@@ -22,11 +23,23 @@ char *compile_name(struct compiler *c, const char *kind, const char *subset);
 /* The origin of what belongs to the group as a whole. */
 char *compile_group_origin(struct compiler *c);
 
-/* Makes the chain of each member and, for remembered flows, the map from marks to them. */
+/* Makes the chain of each member, and the map from marks to them. */
 void compile_members(struct compiler *c);
 
 /* Returns the name of the map for a table of the group, which is made at its first use. */
 const char *compile_table(struct compiler *c, size_t index, enum ruleset_data data);
+
+/* Makes the map of packets whose first fragment has been seen. */
+void compile_fragment_map(struct compiler *c);
+
+/* Adds the rule of a member's chain that remembers a first fragment. */
+void compile_first_fragment(
+	struct compiler *c, struct ruleset_chain *chain, const struct plan_member *member);
+
+/* Makes the chain that later fragments go to; returns its name. Adds the rule that leads there. */
+const char *compile_fragment_chain(struct compiler *c);
+void compile_later_fragments(
+	struct compiler *c, struct ruleset_chain *chain, const char *fragment_chain);
 
 /* True if flows of the distribution must be remembered. */
 bool compile_is_learned(const struct plan_distribution *distribution);

@@ -18,6 +18,7 @@ enum {
 	TYPE_INET_SERVICE = 13,
 	TYPE_MARK = 19,
 	TYPE_IPADDR_INET_SERVICE = TYPE_IPADDR << 6 | TYPE_INET_SERVICE,
+	TYPE_IPADDR_IPADDR_INTEGER = TYPE_IPADDR << 12 | TYPE_IPADDR << 6 | TYPE_INTEGER,
 };
 
 /* nft's expression numbers (enum expr_types in its include/expression.h). */
@@ -51,6 +52,13 @@ enum {
 	UDATA_NUMGEN_OFFSET = 2,
 	PAYLOAD_BASE_LL = 1,
 	PAYLOAD_BASE_NETWORK = 2,
+	UDATA_PAYLOAD_DESC = 0,
+	UDATA_PAYLOAD_TYPE = 1,
+	UDATA_PAYLOAD_LENGTH = 4,
+	PROTOCOL_IP = 12, /* enum proto_desc_id */
+	IP_ID = 6,        /* enum ip_hdr_fields */
+	IP_SOURCE = 11,
+	IP_DESTINATION = 12,
 };
 
 static const struct key keys[] = {
@@ -63,6 +71,8 @@ static const struct key keys[] = {
 		.is_typeof = true },
 	[KEY_MARK] = { "mark", FORMAT_MARK, TYPE_MARK, 4, .host_order = true },
 	[KEY_FLOW] = { "ipv4_addr . inet_service", FORMAT_HEX, TYPE_IPADDR_INET_SERVICE, 8 },
+	[KEY_FRAGMENT] = { "ip saddr . ip daddr . ip id", FORMAT_HEX, TYPE_IPADDR_IPADDR_INTEGER,
+		12, .is_typeof = true },
 	[KEY_ADDRESS] = { "ipv4_addr", FORMAT_ADDRESS, TYPE_IPADDR, 4 },
 };
 
@@ -95,14 +105,35 @@ void key_write_type(FILE *file, const struct ruleset_set *set)
 	fputs(data_text(set), file);
 }
 
-/* nft marks a concatenation even where its parts are named by type. */
-static void put_concatenation(struct nftnl_udata_buf *buffer)
+/* One field of the IPv4 header, as the index-th part of a concatenation. */
+static void put_ip_field(
+	struct nftnl_udata_buf *buffer, uint8_t index, uint32_t field, uint32_t length)
+{
+	struct nftnl_udata *outer = nftnl_udata_nest_start(buffer, index), *inner;
+
+	nftnl_udata_put_u32(buffer, NFTNL_UDATA_SET_TYPEOF_EXPR, EXPR_PAYLOAD);
+	inner = nftnl_udata_nest_start(buffer, NFTNL_UDATA_SET_TYPEOF_DATA);
+	nftnl_udata_put_u32(buffer, UDATA_PAYLOAD_DESC, PROTOCOL_IP);
+	nftnl_udata_put_u32(buffer, UDATA_PAYLOAD_TYPE, field);
+	if (length > 0)
+		nftnl_udata_put_u32(buffer, UDATA_PAYLOAD_LENGTH, length);
+	nftnl_udata_nest_end(buffer, inner);
+	nftnl_udata_nest_end(buffer, outer);
+}
+
+/* nft marks a concatenation even where its parts are named by type, and then names none. */
+static void put_concatenation(struct nftnl_udata_buf *buffer, enum ruleset_key key)
 {
 	struct nftnl_udata *outer, *inner;
 
 	outer = nftnl_udata_nest_start(buffer, NFTNL_UDATA_SET_KEY_TYPEOF);
 	nftnl_udata_put_u32(buffer, NFTNL_UDATA_SET_TYPEOF_EXPR, EXPR_CONCAT);
 	inner = nftnl_udata_nest_start(buffer, NFTNL_UDATA_SET_TYPEOF_DATA);
+	if (key == KEY_FRAGMENT) {
+		put_ip_field(buffer, 0, IP_SOURCE, 0);
+		put_ip_field(buffer, 1, IP_DESTINATION, 0);
+		put_ip_field(buffer, 2, IP_ID, 16);
+	}
 	nftnl_udata_nest_end(buffer, inner);
 	nftnl_udata_nest_end(buffer, outer);
 }
@@ -157,16 +188,16 @@ static int apply_user_data(struct nftnl_set *nftnl_set, const struct ruleset_set
 
 	if (!buffer)
 		return -ENOMEM;
-	if (set->key == KEY_FLOW)
+	if (set->key == KEY_FLOW || set->key == KEY_FRAGMENT)
 		key_order = BYTEORDER_INVALID;
 	nftnl_udata_put_u32(buffer, NFTNL_UDATA_SET_KEYBYTEORDER, key_order);
 	if (set->data != DATA_NONE)
 		nftnl_udata_put_u32(buffer, NFTNL_UDATA_SET_DATABYTEORDER,
 			set->data == DATA_MARK ? BYTEORDER_HOST_ENDIAN : BYTEORDER_INVALID);
-	if (key->is_typeof)
+	if (set->key == KEY_FLOW || set->key == KEY_FRAGMENT)
+		put_concatenation(buffer, set->key);
+	else if (key->is_typeof)
 		put_typeof_key(buffer, set);
-	else if (set->key == KEY_FLOW)
-		put_concatenation(buffer);
 	if (key->is_typeof && set->data != DATA_NONE)
 		put_typeof_data(buffer, set->data);
 	if (set->data != DATA_NONE)

@@ -21,9 +21,12 @@ static const char *family_name(enum ruleset_family family)
 
 static void write_timeout(FILE *file, uint64_t milliseconds)
 {
-	uint64_t minutes = milliseconds / 60000;
+	uint64_t seconds = milliseconds / 1000;
 
-	fprintf(file, "\t\ttimeout %um\n", (unsigned int)minutes);
+	if (seconds % 60 == 0)
+		fprintf(file, "\t\ttimeout %um\n", (unsigned int)(seconds / 60));
+	else
+		fprintf(file, "\t\ttimeout %us\n", (unsigned int)seconds);
 }
 
 static void write_element(

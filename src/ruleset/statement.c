@@ -45,8 +45,15 @@ static void write_match(FILE *file, const struct ruleset_statement *statement)
 	const struct field *field = field_get(statement->field);
 
 	fprintf(file, "%s ", field->text);
+	if (statement->mask.length > 0 && field->format != FORMAT_TCP_FLAGS) {
+		fputs("& ", file);
+		field_write_value(file, field->format, &statement->mask);
+		fputc(' ', file);
+	}
+	if (statement->negate)
+		fputs("!= ", file);
 	field_write_value(file, field->format, &statement->value);
-	if (statement->mask.length > 0) {
+	if (statement->mask.length > 0 && field->format == FORMAT_TCP_FLAGS) {
 		fputs(" / ", file);
 		field_write_value(file, field->format, &statement->mask);
 	}
@@ -95,7 +102,12 @@ void statement_write(FILE *file, const struct ruleset_statement *statement)
 	case STATEMENT_REMEMBER:
 		fprintf(file, "update @%s { ", statement->set);
 		write_source(file, &statement->source);
-		fputs(" : meta mark }", file);
+		fputs(" : ", file);
+		if (statement->value.length > 0)
+			field_write_value(file, FORMAT_MARK, &statement->value);
+		else
+			fputs("meta mark", file);
+		fputs(" }", file);
 		break;
 	case STATEMENT_COUNTER:
 		fputs("counter", file);
@@ -299,7 +311,8 @@ static void add_match(struct writer *w, const struct ruleset_statement *statemen
 		set_bytes(w, expr, NFTNL_EXPR_BITWISE_MASK, statement->mask.bytes, field->length);
 		set_bytes(w, expr, NFTNL_EXPR_BITWISE_XOR, no_bits, field->length);
 	}
-	add_cmp(w, NFT_CMP_EQ, NFT_REG_1, statement->value.bytes, field->length);
+	add_cmp(w, statement->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, NFT_REG_1, statement->value.bytes,
+		field->length);
 	if (statement->field == FIELD_META_PROTOCOL)
 		w->has_ip = true;
 }
@@ -315,13 +328,24 @@ static void add_mark(struct writer *w, const struct ruleset_statement *statement
 	set_u32(w, expr, NFTNL_EXPR_META_SREG, register_at(0));
 }
 
+static void add_immediate(struct writer *w, uint32_t reg, const struct ruleset_value *value)
+{
+	struct nftnl_expr *expr = add(w, "immediate");
+
+	set_u32(w, expr, NFTNL_EXPR_IMM_DREG, reg);
+	set_bytes(w, expr, NFTNL_EXPR_IMM_DATA, value->bytes, value->length);
+}
+
 static void add_remember(struct writer *w, const struct ruleset_statement *statement)
 {
 	const unsigned int data = 4; /* the first word behind the key's 16 bytes */
 	struct nftnl_expr *expr;
 
 	add_source(w, &statement->source);
-	add_meta_load(w, NFT_META_MARK, register_at(data));
+	if (statement->value.length > 0)
+		add_immediate(w, register_at(data), &statement->value);
+	else
+		add_meta_load(w, NFT_META_MARK, register_at(data));
 	expr = add(w, "dynset");
 	set_string(w, expr, NFTNL_EXPR_DYNSET_SET_NAME, statement->set);
 	set_u32(w, expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
@@ -332,10 +356,9 @@ static void add_remember(struct writer *w, const struct ruleset_statement *state
 static void add_write(struct writer *w, const struct ruleset_statement *statement)
 {
 	const struct field *field = field_get(statement->field);
-	struct nftnl_expr *expr = add(w, "immediate");
+	struct nftnl_expr *expr;
 
-	set_u32(w, expr, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
-	set_bytes(w, expr, NFTNL_EXPR_IMM_DATA, statement->value.bytes, field->length);
+	add_immediate(w, NFT_REG_1, &statement->value);
 	if (field->is_meta) {
 		expr = add(w, "meta");
 		set_u32(w, expr, NFTNL_EXPR_META_KEY, field->meta_key);
@@ -354,11 +377,11 @@ static void add_write(struct writer *w, const struct ruleset_statement *statemen
 
 static void add_forward(struct writer *w, const struct ruleset_statement *statement)
 {
-	struct nftnl_expr *expr = add(w, "immediate");
-	uint32_t index = statement->interface_index;
+	struct ruleset_value index = { .length = sizeof(statement->interface_index) };
+	struct nftnl_expr *expr;
 
-	set_u32(w, expr, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
-	set_bytes(w, expr, NFTNL_EXPR_IMM_DATA, &index, sizeof(index));
+	memcpy(index.bytes, &statement->interface_index, index.length);
+	add_immediate(w, NFT_REG_1, &index);
 	expr = add(w, "fwd");
 	set_u32(w, expr, NFTNL_EXPR_FWD_SREG_DEV, NFT_REG_1);
 }

@@ -8,7 +8,8 @@
 {"mode": "churn", "workers": N, ...}
     opens one connection after the other, until told to stop
 {"mode": "datagrams", "ports": N, ...}
-    sends N datagrams, one after the other, from so many ports in turn, each waits for its answer
+    sends N datagrams, one after the other, from so many ports in turn, each waits for its answer;
+    "size": N fills each up to so many bytes
 
 FIRST-PORT 0 lets the kernel choose the ports; "sources": [ADDRESS, ...] are used in turn.
 hold and churn print "ready", and answer each line of input with a report: "report" gives it,
@@ -241,10 +242,10 @@ def datagrams(spec):
     sockets = [open_socket(socket.SOCK_DGRAM, end) for end in ends]
     for number in range(spec["count"]):
         sock = sockets[number % len(sockets)]
-        sock.settimeout(spec.get("patience", 2))
-        sock.sendto(b"%d" % number, tuple(spec["to"]))
+        sock.settimeout(spec.get("patience", 8))
+        sock.sendto((b"%d" % number).ljust(spec.get("size", 0)), tuple(spec["to"]))
         try:
-            data, sender = sock.recvfrom(2048)
+            data, sender = sock.recvfrom(65536)
         except OSError as error:
             tally.failures.append(f"{sock.getsockname()} datagram {number}: {error!r}")
             continue

@@ -50,7 +50,7 @@ def answer_datagrams(sock, name):
     """Answers from the address that each datagram was sent to: the VIP, not the host's own."""
     while True:
         try:
-            data, ancillary, _, client = sock.recvmsg(2048, 256)
+            data, ancillary, _, client = sock.recvmsg(65536, 256)
         except BlockingIOError:
             return
         local = b"\0\0\0\0"

@@ -7,9 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define THREE                   BALANCER(5) ", " PLAIN(6) ", " PLAIN(7)
-#define TWO                     BALANCER(5) ", " PLAIN(6)
-#define HASH                    "jhash ip saddr . th sport mod 256 seed 0x64726f76 vmap @buckets/A"
+#define THREE    BALANCER(5) ", " PLAIN(6) ", " PLAIN(7)
+#define TWO      BALANCER(5) ", " PLAIN(6)
+#define HASH     "jhash ip saddr . th sport mod 256 seed 0x64726f76 vmap @buckets/A"
+#define FRAGMENT "ip saddr . ip daddr . ip id"
+#define LATER    "ip frag-off & 0x1fff != 0x0000 goto fragment/A comment \"later fragments\"\n"
+/* The chain of another member: a first fragment leaves its mark. */
+#define FORWARD(n, mark)                                                                           \
+	"@nh,32,32 & 0x00002000 != 0x00000000 update @fragments/A { " FRAGMENT " : " mark " } "    \
+	"comment \"a first fragment: the others follow it\"\n"                                     \
+	"counter @ll,0,96 set 0x02000000000" #n "020000000005 fwd to \"eth0\" "                    \
+	"comment \"fe" #n " 02:00:00:00:00:0" #n "\"\n"
 #define SERVICE(protocol, more) "{ name = \"s\"; protocol = \"" protocol "\"; " more "}"
 #define ALSO(protocol, more)    ", { name = \"t\"; protocol = \"" protocol "\"; " more "}"
 #define VIPS(vips)                                                                                 \
@@ -79,35 +87,33 @@ static const struct body_case bodies[] = {
 		"0xc633640a comment \"198.51.100.10\", 0xc633640b comment \"198.51.100.11\"\n"
 		"}\n" },
 
-	/* Members. */
+	/* Members. This host's own share needs no memory: what nobody remembers stays here. */
 	{ TOP GROUP(THREE, WEB), "chain member/A/fe5",
 		"counter accept comment \"fe5 is this host\"\n" },
-	{ TOP GROUP(THREE, WEB), "chain member/A/fe6",
-		"counter @ll,0,96 set 0x020000000006020000000005 fwd to \"eth0\" "
-		"comment \"fe6 02:00:00:00:00:06\"\n" },
+	{ TOP GROUP(THREE, WEB), "chain member/A/fe6", FORWARD(6, "0xcb66bd29") },
 	/* Without an address no chain, with weight 0 still one. */
 	{ TOP GROUP(BALANCER(5) ", { " FE(6) "}", WEB), "chain member/A/fe6", NULL },
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "weight = 0; }", WEB), "chain member/A/fe6",
-		"counter @ll,0,96 set 0x020000000006020000000005 fwd to \"eth0\" "
-		"comment \"fe6 02:00:00:00:00:06\"\n" },
+		FORWARD(6, "0xcb66bd29") },
 
 	/* The four schedulers, for both protocols. */
 	{ TOP GROUP(THREE, SERVICE("tcp", "ports = \"80\"; ")), "chain vip/A",
-		"th dport 80 ip protocol tcp " HASH " comment \"TCP hash over all members\"\n" },
+		"th dport 80 ip protocol tcp " HASH
+		" comment \"TCP hash over all members\"\n" LATER },
 	{ "seed = 5; " TOP GROUP(THREE, SERVICE("udp", "ports = \"80\"; scheduler = \"source\"; ")),
 		"chain vip/A",
 		"th dport 80 ip protocol udp jhash ip saddr mod 256 seed 0x5 vmap @buckets/A "
-		"comment \"UDP source over all members\"\n" },
+		"comment \"UDP source over all members\"\n" LATER },
 	{ TOP GROUP(THREE, SERVICE("udp", "ports = \"80\"; scheduler = \"rr\"; ")), "chain vip/A",
 		"th dport 80 ip protocol udp numgen inc mod 256 vmap @turns/A "
-		"comment \"UDP rr over all members\"\n" },
+		"comment \"UDP rr over all members\"\n" LATER },
 	{ TOP GROUP(THREE, SERVICE("udp", "ports = \"80\"; scheduler = \"random\"; ")),
 		"chain vip/A",
 		"th dport 80 ip protocol udp numgen random mod 256 vmap @buckets/A "
-		"comment \"UDP random over all members\"\n" },
+		"comment \"UDP random over all members\"\n" LATER },
 	{ TOP GROUP(THREE, SERVICE("tcp", "ports = \"80\"; scheduler = \"rr\"; ")), "chain vip/A",
 		"th dport 80 ip protocol tcp goto learn/A/tcp-rr "
-		"comment \"TCP rr over all members\"\n" },
+		"comment \"TCP rr over all members\"\n" LATER },
 	{ TOP GROUP(THREE, SERVICE("tcp", "ports = \"80\"; scheduler = \"rr\"; ")),
 		"chain learn/A/tcp-rr",
 		"meta mark set ip saddr . th sport map @learned/A/tcp-rr "
@@ -129,16 +135,16 @@ static const struct body_case bodies[] = {
 		"chain member/A/fe5",
 		"counter meta mark set 0x00000000 accept comment \"fe5 is this host\"\n" },
 	{ TOP GROUP(THREE, SERVICE("tcp", "scheduler = \"random\"; ")), "chain vip/A",
-		"ip protocol tcp goto learn/A/tcp-random-rest "
-		"comment \"TCP random over all members\"\n" },
+		LATER "ip protocol tcp goto learn/A/tcp-random-rest "
+		      "comment \"TCP random over all members\"\n" },
 
 	/* Ports: one, a range, several, several with a range. */
 	{ TOP GROUP(TWO, SERVICE("udp", "ports = \"30000-30999\"; ")), "chain vip/A",
 		"th dport 30000-30999 ip protocol udp " HASH
-		" comment \"UDP hash over all members\"\n" },
+		" comment \"UDP hash over all members\"\n" LATER },
 	{ TOP GROUP(TWO, SERVICE("tcp", "ports = \"443,80\"; ")), "chain vip/A",
 		"th dport @ports/A/tcp-hash ip protocol tcp " HASH
-		" comment \"TCP hash over all members\"\n" },
+		" comment \"TCP hash over all members\"\n" LATER },
 	{ TOP GROUP(TWO, SERVICE("tcp", "ports = \"443,80\"; ")), "set ports/A/tcp-hash",
 		"type inet_service\n"
 		"size 64\n"
@@ -153,13 +159,13 @@ static const struct body_case bodies[] = {
 		"80 comment \"t\", 443-450 comment \"s\"\n"
 		"}\n" },
 
-	/* Every port comes behind the outgoing ranges, which come behind the ports. */
+	/* By port, by outgoing range, later fragments, then what takes every port. */
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "outgoing = \"34000-34999,36000\"; }",
 		  SERVICE("any", "") ALSO("tcp", "ports = \"80\"; ")),
 		"chain vip/A",
 		"th dport 80 ip protocol tcp " HASH " comment \"TCP hash over all members\"\n"
 		"meta protocol ip th dport vmap @outgoing/A "
-		"comment \"replies to connections that members opened\"\n"
+		"comment \"replies to connections that members opened\"\n" LATER
 		"ip protocol tcp " HASH " comment \"TCP hash over all members\"\n"
 		"ip protocol udp " HASH " comment \"UDP hash over all members\"\n" },
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "outgoing = \"34000-34999,36000\"; }", WEB),
@@ -172,20 +178,58 @@ static const struct body_case bodies[] = {
 		"}\n" },
 	{ TOP GROUP(TWO, WEB), "map outgoing/A", NULL },
 
+	/* Fragments: the chains of other members remember the first, the others follow it. */
+	{ TOP GROUP(THREE, WEB), "map fragments/A",
+		"typeof " FRAGMENT " : meta mark\n"
+		"size 65536\n"
+		"flags dynamic,timeout\n"
+		"timeout 30s\n" },
+	{ TOP GROUP(THREE, WEB), "map members/A",
+		"type mark : verdict\n"
+		"size 64\n"
+		"elements = {\n"
+		"0x5b1a4530 comment \"fe7\" : goto member/A/fe7, "
+		"0x781877b0 comment \"fe5\" : goto member/A/fe5, "
+		"0xcb66bd29 comment \"fe6\" : goto member/A/fe6\n"
+		"}\n" },
+	{ TOP GROUP(THREE, WEB), "chain fragment/A",
+		"meta mark set " FRAGMENT " map @fragments/A meta mark vmap @members/A "
+		"comment \"a later fragment follows the first\"\n"
+		"counter meta mark set 0x00000000 accept "
+		"comment \"the first stayed here, or has not come yet\"\n" },
+	{ TOP GROUP(THREE, WEB), "chain member/A/fe7", FORWARD(7, "0x5b1a4530") },
+	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "outgoing = \"34000\"; }",
+		  SERVICE("udp", "scheduler = \"rr\"; ") ALSO("udp", "ports = \"80\"; ")),
+		"chain vip/A",
+		"th dport 80 ip protocol udp " HASH " comment \"UDP hash over all members\"\n"
+		"meta protocol ip th dport vmap @outgoing/A "
+		"comment \"replies to connections that members opened\"\n" LATER
+		"ip protocol udp numgen inc mod 256 vmap @turns/A "
+		"comment \"UDP rr over all members\"\n" },
+	/* A member without address gets none, and none is remembered for it. */
+	{ TOP GROUP(BALANCER(5) ", { " FE(6) "}", WEB), "map members/A",
+		"type mark : verdict\n"
+		"size 64\n"
+		"elements = {\n"
+		"0x781877b0 comment \"fe5\" : goto member/A/fe5\n"
+		"}\n" },
+
 	/* A subset of the members. */
 	{ TOP GROUP(THREE, SERVICE("tcp", "ports = \"80\"; scheduler = \"source\"; "
 					  "members = [ \"fe7\", \"fe6\" ]; ")),
 		"chain vip/A",
 		"th dport 80 ip protocol tcp jhash ip saddr mod 256 seed 0x64726f76 "
-		"vmap @buckets/A/s comment \"TCP source over the members of s\"\n" },
+		"vmap @buckets/A/s comment \"TCP source over the members of s\"\n" LATER },
 
 	/* The loop guard: one peer, two peers. */
 	{ TOP GROUP(BALANCER(5) ", " BALANCER(6), WEB), "chain vip/A",
 		"@ll,48,48 0x020000000006 accept comment \"loop guard: from balancer fe6\"\n"
-		"th dport 80 ip protocol tcp " HASH " comment \"TCP hash over all members\"\n" },
+		"th dport 80 ip protocol tcp " HASH
+		" comment \"TCP hash over all members\"\n" LATER },
 	{ TOP GROUP(BALANCER(7) ", " BALANCER(5) ", " BALANCER(6), WEB), "chain vip/A",
 		"@ll,48,48 @peers/A accept comment \"loop guard: from another balancer\"\n"
-		"th dport 80 ip protocol tcp " HASH " comment \"TCP hash over all members\"\n" },
+		"th dport 80 ip protocol tcp " HASH
+		" comment \"TCP hash over all members\"\n" LATER },
 	{ TOP GROUP(BALANCER(7) ", " BALANCER(5) ", " BALANCER(6), WEB), "set peers/A",
 		"typeof @ll,48,48\n"
 		"size 64\n"

@@ -29,20 +29,22 @@ static const struct change changes[] = {
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB),
 		TOP GROUP(BALANCER(5) ", " WEIGHTED(6, 50), WEB),
 		"delete @ elements of buckets/A\nadd @ elements of buckets/A\n" },
-	/* A member's MAC: its one rule. */
+	/* A member's MAC: its chain's rules, and nothing else. */
 	{ TOP GROUP(MEMBERS, WEB),
 		TOP GROUP(
 			BALANCER(5) ", { " FE(6) "mac = \"02:00:00:00:00:66\"; }, " PLAIN(7), WEB),
-		"flush chain member/A/fe6\nadd rule member/A/fe6\n" },
-	/* A member more: its chain, and the slots that it takes over. */
+		"flush chain member/A/fe6\nadd 2 rule member/A/fe6\n" },
+	/* A member more: its chain, its mark, and the slots that it takes over. */
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB), TOP GROUP(MEMBERS, WEB),
 		"delete @ elements of buckets/A\n"
 		"add chain member/A/fe7\n"
+		"add 1 elements of members/A\n"
 		"add @ elements of buckets/A\n"
-		"add rule member/A/fe7\n" },
+		"add 2 rule member/A/fe7\n" },
 	/* A member less. */
 	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB),
 		"flush chain member/A/fe7\n"
+		"delete 1 elements of members/A\n"
 		"delete @ elements of buckets/A\n"
 		"delete chain member/A/fe7\n"
 		"add @ elements of buckets/A\n" },
@@ -52,7 +54,7 @@ static const struct change changes[] = {
 		"flush chain vip/A\n"
 		"add set ports/A/tcp-hash\n"
 		"add 2 elements of ports/A/tcp-hash\n"
-		"add rule vip/A\n" },
+		"add 2 rule vip/A\n" },
 	{ TOP GROUP(MEMBERS, PORTS("80,443")), TOP GROUP(MEMBERS, PORTS("80,443,8010")),
 		"add 1 elements of ports/A/tcp-hash\n" },
 	{ TOP GROUP(MEMBERS, PORTS("80,443,8010")), TOP GROUP(MEMBERS, PORTS("80,8010")),
@@ -62,7 +64,7 @@ static const struct change changes[] = {
 		"delete set ports/A/tcp-hash\n"
 		"add set ports/A/tcp-hash\n"
 		"add 4 elements of ports/A/tcp-hash\n"
-		"add rule vip/A\n" },
+		"add 2 rule vip/A\n" },
 	{ TOP GROUP(MEMBERS, PORTS("80,443-450")), TOP GROUP(MEMBERS, PORTS("80,443-451")),
 		"delete 2 elements of ports/A/tcp-hash\n"
 		"add 2 elements of ports/A/tcp-hash\n" },
@@ -85,7 +87,7 @@ static const struct change changes[] = {
 		TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB),
 		"flush chain vip/A\n"
 		"delete set outgoing/A\n"
-		"add rule vip/A\n" },
+		"add 2 rule vip/A\n" },
 
 	/* VIPs: one is a comparison, two are a set; then it is a matter of elements. */
 	{ TOP GROUP(MEMBERS, WEB), VIPS("\"192.0.2.100\", \"192.0.2.101\""),
@@ -107,19 +109,19 @@ static const struct change changes[] = {
 	/* Another balancer: the loop guard; it has no chain or map of its own. */
 	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(BALANCER(5) ", " BALANCER(6) ", " PLAIN(7), WEB),
 		"flush chain vip/A\n"
-		"add 2 rule vip/A\n" },
+		"add 3 rule vip/A\n" },
 
 	/* Buckets and seed are no part of the membership: rules change. */
 	{ "seed = 1; " TOP GROUP(MEMBERS, WEB), "seed = 2; " TOP GROUP(MEMBERS, WEB),
 		"flush chain vip/A\n"
-		"add rule vip/A\n" },
+		"add 2 rule vip/A\n" },
 	{ TOP GROUP(MEMBERS, WEB),
 		"node = \"fe5\"; interface = \"eth0\"; buckets = 512; " GROUP(MEMBERS, WEB),
 		"flush chain vip/A\n"
 		"delete set buckets/A\n"
 		"add set buckets/A\n"
 		"add 512 elements of buckets/A\n"
-		"add rule vip/A\n" },
+		"add 2 rule vip/A\n" },
 
 	/* A member less for learned flows: they themselves are not touched. */
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), TURN), TOP GROUP(BALANCER(5), TURN),
@@ -218,9 +220,13 @@ static void test_install_and_remove(void **state)
 	"add rule input\nadd rule output\n"
 #define INSTALL_NETDEV                                                                             \
 	"add table drover\n"                                                                       \
-	"add chain member/A/fe5\nadd chain member/A/fe6\nadd chain vip/A\nadd chain ingress\n"     \
+	"add chain member/A/fe5\nadd chain member/A/fe6\nadd chain fragment/A\n"                   \
+	"add chain vip/A\nadd chain ingress\n"                                                     \
+	"add set fragments/A\n"                                                                    \
+	"add set members/A\nadd 2 elements of members/A\n"                                         \
 	"add set buckets/A\nadd 256 elements of buckets/A\n"                                       \
-	"add rule member/A/fe5\nadd rule member/A/fe6\nadd rule vip/A\nadd rule ingress\n"
+	"add rule member/A/fe5\nadd 2 rule member/A/fe6\nadd 2 rule fragment/A\n"                  \
+	"add 2 rule vip/A\nadd rule ingress\n"
 
 	assert_difference(&nothing, &nothing, "");
 	assert_difference(&nothing, standby, INSTALL_ARP);

@@ -62,8 +62,9 @@ def udp_fragments(source_port, number, text, flags=0):
     """Two fragments of one datagram, as raw IPv4 packets without checksums."""
     payload = struct.pack("!HHHH", source_port, PORT, 8 + len(text), 0) + text
     pieces = (payload[:16], MORE_FRAGMENTS | flags), (payload[16:], 2 | flags)
-    return [struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(piece), number, offset, 64,
-                        socket.IPPROTO_UDP, 0, socket.inet_aton(CLIENT), socket.inet_aton(VIP)) + piece
+    ends = socket.inet_aton(CLIENT) + socket.inet_aton(VIP)
+    return [struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(piece), number, offset, 64,
+                        socket.IPPROTO_UDP, 0) + ends + piece
             for piece, offset in pieces]
 
 

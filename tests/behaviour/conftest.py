@@ -1,7 +1,6 @@
 """Fixtures of the behaviour tests: clusters that are checked and cleaned up after each test."""
 
 import signal
-import sys
 
 import pytest
 
@@ -14,7 +13,7 @@ _labs = []
 
 def pytest_configure():
     """A plain kill cleans up as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -118,4 +118,14 @@ struct member_view {
 /* member must belong to cluster_conf(). */
 struct member_view cluster_view(const struct cluster *cluster, const struct conf_member *member);
 
+/*
+ * True if this host must know the member's Ethernet address from the neighbour table: it
+ * balances the group, or may have to.
+ */
+bool cluster_must_resolve(const struct cluster *cluster, const struct conf_group *group,
+	const struct conf_member *member);
+
+/* True if all that it must know is known. */
+bool cluster_is_resolved(const struct cluster *cluster);
+
 const char *member_state_name(enum member_state state);

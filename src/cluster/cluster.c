@@ -406,6 +406,28 @@ struct member_view cluster_view(const struct cluster *cluster, const struct conf
 	return view;
 }
 
+bool cluster_must_resolve(const struct cluster *cluster, const struct conf_group *group,
+	const struct conf_member *member)
+{
+	return cluster_is_balancer(cluster, group) && !member->has_mac &&
+	       strcmp(member->name, cluster->conf->node) != 0;
+}
+
+bool cluster_is_resolved(const struct cluster *cluster)
+{
+	const struct conf *conf = cluster->conf;
+
+	for (size_t g = 0; g < conf->n_groups; g++)
+		for (size_t m = 0; m < conf->groups[g].n_members; m++) {
+			const struct conf_member *member = &conf->groups[g].members[m];
+
+			if (cluster_must_resolve(cluster, &conf->groups[g], member) &&
+				!cluster_view(cluster, member).has_mac)
+				return false;
+		}
+	return true;
+}
+
 const char *member_state_name(enum member_state state)
 {
 	switch (state) {

@@ -70,10 +70,6 @@ int daemon_open_network(struct daemon *daemon);
 /* Asks for the Ethernet addresses of all members that this host must know. */
 void daemon_resolve_members(struct daemon *daemon);
 
-/* True if this host must know the member's Ethernet address: it balances, or may have to. */
-bool daemon_must_resolve(const struct cluster *cluster, const struct conf_group *group,
-	const struct conf_member *member);
-
 /* --- reload.c -------------------------------------------------------------------- */
 
 /*

@@ -70,13 +70,6 @@ static int on_watch(sd_event_source *source, int fd, uint32_t events, void *user
 	return r;
 }
 
-bool daemon_must_resolve(const struct cluster *cluster, const struct conf_group *group,
-	const struct conf_member *member)
-{
-	return cluster_is_balancer(cluster, group) && !member->has_mac &&
-	       strcmp(member->name, cluster_conf(cluster)->node) != 0;
-}
-
 void daemon_resolve_members(struct daemon *daemon)
 {
 	const struct conf *conf = cluster_conf(daemon->cluster);
@@ -86,7 +79,7 @@ void daemon_resolve_members(struct daemon *daemon)
 			const struct conf_member *member = &conf->groups[g].members[m];
 			int r;
 
-			if (!daemon_must_resolve(daemon->cluster, &conf->groups[g], member))
+			if (!cluster_must_resolve(daemon->cluster, &conf->groups[g], member))
 				continue;
 			r = link_resolve(daemon->watch, &member->address);
 			if (r < 0 && r != -ENODEV)

@@ -103,21 +103,6 @@ static int on_retry(sd_event_source *source, uint64_t now, void *user_data)
 
 /* --- settling ---------------------------------------------------------------------- */
 
-static bool all_resolved(const struct cluster *cluster)
-{
-	const struct conf *conf = cluster_conf(cluster);
-
-	for (size_t g = 0; g < conf->n_groups; g++)
-		for (size_t m = 0; m < conf->groups[g].n_members; m++) {
-			const struct conf_member *member = &conf->groups[g].members[m];
-
-			if (daemon_must_resolve(cluster, &conf->groups[g], member) &&
-				!cluster_view(cluster, member).has_mac)
-				return false;
-		}
-	return true;
-}
-
 static int on_settle(sd_event_source *source, uint64_t now, void *user_data)
 {
 	struct daemon *daemon = user_data;
@@ -175,7 +160,7 @@ int daemon_reconcile(struct daemon *daemon)
 	 * back. */
 	if (!cluster_link(daemon->cluster)->present)
 		return 0;
-	if (daemon->settling && !all_resolved(daemon->cluster))
+	if (daemon->settling && !cluster_is_resolved(daemon->cluster))
 		return 0;
 	daemon->settling = false;
 	r = plan_build(daemon->cluster, NULL, &plan);

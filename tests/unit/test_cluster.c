@@ -43,6 +43,23 @@ struct step {
 	bool has_override;
 };
 
+/* fe8 has no MAC in the file: a balancer must learn it, others need not. */
+static void test_resolving(void **state)
+{
+	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(CONF);
+	const struct conf_group *group = &cluster_conf(cluster)->groups[0];
+	const struct address address = address_of("192.0.2.8");
+	const struct mac mac = mac_of("02:00:00:00:00:08");
+
+	(void)state;
+	assert_false(cluster_must_resolve(cluster, group, member_of(cluster, "fe5")));
+	assert_false(cluster_must_resolve(cluster, group, member_of(cluster, "fe6")));
+	assert_true(cluster_must_resolve(cluster, group, member_of(cluster, "fe8")));
+	assert_false(cluster_is_resolved(cluster));
+	assert_int_equal(cluster_set_neighbour(cluster, &address, &mac), 1);
+	assert_true(cluster_is_resolved(cluster));
+}
+
 static void test_overrides(void **state)
 {
 	static const struct step steps[] = {
@@ -292,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states_of_the_file),
+		cmocka_unit_test(test_resolving),
 		cmocka_unit_test(test_overrides),
 		cmocka_unit_test(test_overrides_of_nobody),
 		cmocka_unit_test(test_overrides_are_in_order),

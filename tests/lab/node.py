@@ -125,10 +125,10 @@ class Node(Host):
         """Packets that the member's chain has counted."""
         chain = f"member/{group}/{member}"
         for rule in self.drover_objects("rule"):
-            if rule["chain"] == chain:
-                return next(part["counter"]["packets"] for part in rule["expr"]
-                            if "counter" in part)
-        raise AssertionError(f"no rule in chain {chain} of {self.name}\n{self.ruleset()}")
+            for part in rule["expr"] if rule["chain"] == chain else ():
+                if "counter" in part:
+                    return part["counter"]["packets"]
+        raise AssertionError(f"no counter in chain {chain} of {self.name}\n{self.ruleset()}")
 
     def has_address(self, address, interface="eth0"):
         listing = self.run("ip", "-o", "-4", "addr", "show", "dev", interface, check=False).stdout

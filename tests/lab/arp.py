@@ -39,7 +39,7 @@ def who_has(asker, mac, address, targets, others):
                 found.setdefault(frame.arp[2], set()).add(frame.from_mac)
         return found
 
-    with asker.capture("eth0") as capture:
+    with asker.capture("eth0", ETH_P_ARP) as capture:
         asker.call(send_all)
         wait_until(lambda: all(replies().get(other) for other in others),
                    what="all hosts answering for themselves")

@@ -80,10 +80,13 @@ class Frame:
 
 
 class Capture:
-    """Records from when it is made until stop(); use it as a context manager."""
+    """Records from when it is made until stop(); use it as a context manager.
 
-    def __init__(self, namespace, interface=None):
-        self._socket = namespace.call(lambda: _open(interface))
+    protocol: only frames of this type, incoming ones; what else passes then costs nothing.
+    """
+
+    def __init__(self, namespace, interface=None, protocol=ETH_P_ALL):
+        self._socket = namespace.call(lambda: _open(interface, protocol))
         self._frames = []
         self._stopping = False
         self._thread = threading.Thread(target=self._record, daemon=True)
@@ -123,11 +126,12 @@ class Capture:
             self._frames.append(Frame(data, address[0], outgoing))
 
 
-def _open(interface):
-    everything = 0 if interface else socket.htons(ETH_P_ALL)
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, everything)
+def _open(interface, protocol):
+    # With an interface, nothing is taken in before bind() has said which.
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
+                         0 if interface else socket.htons(protocol))
     sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
     sock.settimeout(0.05)
     if interface:
-        sock.bind((interface, ETH_P_ALL))
+        sock.bind((interface, protocol))
     return sock

@@ -76,8 +76,8 @@ class Host:
         if self.call(path.exists):
             self.call(lambda: path.write_text(f"{value}\n"))
 
-    def capture(self, interface=None):
-        capture = Capture(self.namespace, interface)
+    def capture(self, interface=None, *protocol):
+        capture = Capture(self.namespace, interface, *protocol)
         self._captures.append(capture)
         return capture
 

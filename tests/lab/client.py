@@ -56,7 +56,9 @@ def local_end(spec, index):
 
 def open_socket(kind, end):
     sock = socket.socket(socket.AF_INET, kind)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # For TCP, where it is about old connections: two UDP sockets that say so may be given one port.
+    if kind == socket.SOCK_STREAM:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
     if end != ("", 0):
         sock.bind(end)

@@ -101,7 +101,6 @@ struct ruleset_set {
 	bool interval;
 	bool dynamic;        /* filled by packets: elements are the kernel's own business */
 	uint64_t timeout_ms; /* dynamic sets; 0: none */
-	char *comment;
 	struct ruleset_element *elements; /* in the order of their keys, except when read back */
 	size_t n_elements;
 	char *signature; /* see below; covers all but the elements */
@@ -174,7 +173,6 @@ enum ruleset_hook {
 
 struct ruleset_chain {
 	char *name;
-	char *comment;
 	enum ruleset_hook hook;
 	const char *interface; /* HOOK_INGRESS: borrowed from the ruleset */
 	struct ruleset_rule *rules;

@@ -10,11 +10,6 @@ enum {
 	LEARNED_TIMEOUT_MS = 125 * 60 * 1000,
 };
 
-static const struct ruleset_source MARK = {
-	.kind = SOURCE_FIELDS,
-	.fields = { FIELD_META_MARK },
-	.n_fields = 1,
-};
 static const struct ruleset_source FLOW = {
 	.kind = SOURCE_FIELDS,
 	.fields = { FIELD_IP_SOURCE, FIELD_TH_SOURCE_PORT },
@@ -151,7 +146,7 @@ const char *compile_learning(struct compiler *c, const struct plan_distribution 
 		distribution_origin(c, distribution));
 	rule_look_up(rule, STATEMENT_MARK, FLOW, learned);
 	rule_look_up(rule, STATEMENT_REMEMBER, FLOW, learned);
-	rule_look_up(rule, STATEMENT_VMAP, MARK, c->members_by_mark);
+	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
 
 	rule = build_rule(b, chain, build_text(b, "a new flow draws one and keeps it"),
 		distribution_origin(c, distribution));
@@ -159,7 +154,7 @@ const char *compile_learning(struct compiler *c, const struct plan_distribution 
 	rule->statements[0].mask = build_value(&fin_syn_rst_ack, 1);
 	rule_look_up(rule, STATEMENT_MARK, slot_source(c->plan, distribution->scheduler), marks);
 	rule_look_up(rule, STATEMENT_REMEMBER, FLOW, learned);
-	rule_look_up(rule, STATEMENT_VMAP, MARK, c->members_by_mark);
+	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
 
 	rule = build_rule(b, chain, build_text(b, "not remembered: by hash"),
 		distribution_origin(c, distribution));

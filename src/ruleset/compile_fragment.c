@@ -68,11 +68,6 @@ void compile_first_fragment(
 
 const char *compile_fragment_chain(struct compiler *c)
 {
-	static const struct ruleset_source mark = {
-		.kind = SOURCE_FIELDS,
-		.fields = { FIELD_META_MARK },
-		.n_fields = 1,
-	};
 	struct build *b = &c->build;
 	struct ruleset_chain *chain = build_chain(
 		b, compile_name(c, "fragment", NULL), compile_group_origin(c));
@@ -80,7 +75,7 @@ const char *compile_fragment_chain(struct compiler *c)
 		build_text(b, "a later fragment follows the first"), compile_group_origin(c));
 
 	rule_look_up(rule, STATEMENT_MARK, packet_id(), c->fragments);
-	rule_look_up(rule, STATEMENT_VMAP, mark, c->members_by_mark);
+	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
 	rule = build_rule(b, chain, build_text(b, "the first stayed here, or has not come yet"),
 		compile_group_origin(c));
 	build_statement(rule, STATEMENT_COUNTER);

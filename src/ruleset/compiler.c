@@ -15,6 +15,15 @@ char *compile_group_origin(struct compiler *c)
 	return build_origin(&c->build, "group", c->group->name, &c->group->location);
 }
 
+struct ruleset_source compile_mark(void)
+{
+	return (struct ruleset_source){
+		.kind = SOURCE_FIELDS,
+		.fields = { FIELD_META_MARK },
+		.n_fields = 1,
+	};
+}
+
 /* rr and random choose anew for each packet; the choice for a TCP flow must be remembered. */
 bool compile_is_learned(const struct plan_distribution *distribution)
 {

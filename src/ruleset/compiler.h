@@ -23,6 +23,9 @@ char *compile_name(struct compiler *c, const char *kind, const char *subset);
 /* The origin of what belongs to the group as a whole. */
 char *compile_group_origin(struct compiler *c);
 
+/* What c->members_by_mark is looked up by. */
+struct ruleset_source compile_mark(void);
+
 /* Makes the chain of each member, and the map from marks to them. */
 void compile_members(struct compiler *c);
 

@@ -10,7 +10,6 @@ static void set_done(struct ruleset_set *set)
 		free(set->elements[i].comment);
 	free(set->elements);
 	free(set->name);
-	free(set->comment);
 	free(set->signature);
 	free(set->origin);
 }
@@ -24,7 +23,6 @@ static void chain_done(struct ruleset_chain *chain)
 	}
 	free(chain->rules);
 	free(chain->name);
-	free(chain->comment);
 	free(chain->signature);
 	free(chain->origin);
 }

@@ -24,10 +24,12 @@ enum {
 	CONF_BUCKETS_DEFAULT = 4096,
 	CONF_WEIGHT_MAX = 65535,
 	CONF_WEIGHT_DEFAULT = 100,
-	CONF_VIP_LENGTH_MIN = 24, /* the widest IPv4 VIP subnet */
+	CONF_VIP_LENGTH_MIN = 24,   /* the widest IPv4 VIP subnet: 256 addresses … */
+	CONF_VIP_LENGTH_MIN6 = 120, /* … and the widest of IPv6 */
 	CONF_NAME_MAX = 63,
-	CONF_MEMBERS_MAX = 256,   /* per group; the least number of buckets */
-	CONF_SERVICES_MAX = 1024, /* per group */
+	CONF_MEMBERS_MAX = 256,       /* per group; the least number of buckets */
+	CONF_SERVICES_MAX = 1024,     /* per group */
+	CONF_PERSISTENCE_MAX = 86400, /* seconds */
 };
 
 /* Where in which file something was written; file is owned by the conf. */
@@ -91,6 +93,11 @@ struct conf_service {
 	struct port_range *ports; /* sorted, disjoint; none means every port */
 	size_t n_ports;
 	enum conf_scheduler scheduler;
+	/*
+	 * A client's address stays with its member until nothing came from it for so many
+	 * seconds, 1..CONF_PERSISTENCE_MAX; 0: no longer than the scheduler says.
+	 */
+	unsigned int persistence;
 	char *check;     /* NULL if none; one of the names in drover.conf(5) */
 	size_t *members; /* indices into the group's members, ascending; always filled */
 	size_t n_members;
@@ -127,6 +134,7 @@ struct conf {
 	enum conf_election election;
 	uint32_t buckets; /* power of two */
 	uint32_t seed;
+	bool counters; /* count packets and bytes, per member and per service */
 	char *control; /* path of the control socket */
 	struct conf_group *groups;
 	size_t n_groups;

@@ -45,9 +45,10 @@ struct plan_port {
 struct plan_distribution {
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	enum conf_scheduler scheduler;
-	size_t table;            /* index into group.tables: the one the scheduler walks */
-	size_t fallback;         /* a BUCKETS_RENDEZVOUS table, for flows that learning lost */
-	struct plan_port *ports; /* sorted by number; none means every port */
+	unsigned int persistence; /* seconds that a client is remembered; 0: it is not */
+	size_t table;             /* index into group.tables: the one the scheduler walks */
+	size_t fallback;          /* a BUCKETS_RENDEZVOUS table, for flows that learning lost */
+	struct plan_port *ports;  /* sorted by number; none means every port */
 	size_t n_ports;
 	const char *service; /* of the first service */
 	struct conf_location location;
@@ -83,11 +84,15 @@ struct plan_group {
 	struct conf_location location;
 };
 
-/* VIPs for which this host must not answer ARP: it is not their active balancer. */
+/*
+ * VIPs for which this host must not answer ARP or neighbour discovery: it is not their
+ * active balancer.
+ */
 struct plan_suppress {
 	const struct conf_vip **vips;
 	size_t n_vips;
-	struct address source; /* this host's own address, for ARP of its own */
+	struct address
+		source; /* this host's own IPv4 address, for ARP of its own; AF_UNSPEC: none */
 };
 
 struct plan {
@@ -96,6 +101,7 @@ struct plan {
 	struct mac mac;               /* this host's own */
 	uint32_t n_buckets;
 	uint32_t seed;
+	bool counters;
 	struct plan_group *groups;
 	size_t n_groups;
 	struct plan_suppress suppress;

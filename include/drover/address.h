@@ -40,6 +40,12 @@ int prefix_parse(const char *text, struct prefix *ret_prefix);
 /* Reads six pairs of hexadecimal digits with colons. Returns 0 or -EINVAL. */
 int mac_parse(const char *text, struct mac *ret_mac);
 
+/*
+ * Reads "ADDRESS:PORT", with an IPv6 address in brackets; a port is decimal, 1..65535.
+ * Returns 0 or -EINVAL.
+ */
+int endpoint_parse(const char *text, struct address *ret_address, uint16_t *ret_port);
+
 /* The formatters write into the caller's buffer and return it. */
 const char *address_format(const struct address *address, char buffer[static ADDRESS_TEXT_MAX]);
 const char *prefix_format(const struct prefix *prefix, char buffer[static PREFIX_TEXT_MAX]);

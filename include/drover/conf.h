@@ -24,8 +24,9 @@ enum {
 	CONF_BUCKETS_DEFAULT = 4096,
 	CONF_WEIGHT_MAX = 65535,
 	CONF_WEIGHT_DEFAULT = 100,
-	CONF_VIP_LENGTH_MIN = 24,   /* the widest IPv4 VIP subnet: 256 addresses … */
-	CONF_VIP_LENGTH_MIN6 = 120, /* … and the widest of IPv6 */
+	CONF_VIP_LENGTH_MIN = 24,     /* the widest IPv4 VIP subnet: 256 addresses … */
+	CONF_VIP_LENGTH_MIN6 = 120,   /* … and the widest of IPv6 */
+	CONF_VIP_ADDRESSES_MAX = 256, /* that is so many of either */
 	CONF_NAME_MAX = 63,
 	CONF_MEMBERS_MAX = 256,       /* per group; the least number of buckets */
 	CONF_SERVICES_MAX = 1024,     /* per group */

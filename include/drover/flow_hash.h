@@ -9,7 +9,7 @@
 #include "drover/address.h"
 
 /*
- * Bucket of an IPv4 client; port in host order, used only by_port (scheduler
+ * Bucket of a client; port in host order, used only by_port (scheduler
  * hash; without it scheduler source). Returns a number below n_buckets.
  */
 uint32_t flow_hash_bucket(const struct address *client, bool by_port, uint16_t port, uint32_t seed,

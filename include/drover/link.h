@@ -75,7 +75,8 @@ int link_forget(struct link_watch *watch, const struct address *address);
 
 /*
  * Puts an address (full prefix length) on the interface, or takes it away: without a route to
- * its prefix, and for IPv6 without duplicate address detection. Having or missing it
+ * its prefix, and for IPv6 without duplicate address detection and as a deprecated one, which
+ * the kernel never chooses as a source by itself. Having or missing it
  * already is success; the same address with a shorter prefix length is another one and stays.
  * Returns 0 or -errno; to add needs the interface (-ENODEV).
  */

@@ -103,6 +103,43 @@ int mac_parse(const char *text, struct mac *ret_mac)
 	return 0;
 }
 
+/* Reads decimal digits and nothing else: strtoul() would also take blanks and signs. */
+static int port_parse(const char *text, uint16_t *ret_port)
+{
+	unsigned int port = 0;
+
+	for (; *text >= '0' && *text <= '9' && port <= UINT16_MAX; text++)
+		port = port * 10 + (unsigned int)(*text - '0');
+	if (*text || port < 1 || port > UINT16_MAX)
+		return -EINVAL;
+	*ret_port = (uint16_t)port;
+	return 0;
+}
+
+int endpoint_parse(const char *text, struct address *ret_address, uint16_t *ret_port)
+{
+	const char *colon = strrchr(text, ':');
+	bool brackets = *text == '[';
+	char buffer[ADDRESS_TEXT_MAX];
+	struct address address;
+	size_t length;
+
+	if (!colon || (brackets && colon[-1] != ']'))
+		return -EINVAL;
+	text += brackets;
+	length = (size_t)(colon - brackets - text);
+	if (length >= sizeof(buffer))
+		return -EINVAL;
+	memcpy(buffer, text, length);
+	buffer[length] = '\0';
+	if (address_parse(buffer, &address) < 0 || (address.family == AF_INET6) != brackets)
+		return -EINVAL;
+	if (port_parse(colon + 1, ret_port) < 0)
+		return -EINVAL;
+	*ret_address = address;
+	return 0;
+}
+
 const char *address_format(const struct address *address, char buffer[static ADDRESS_TEXT_MAX])
 {
 	if (!inet_ntop(address->family, address->bytes, buffer, ADDRESS_TEXT_MAX))

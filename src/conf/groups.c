@@ -18,15 +18,14 @@ static void read_member_address(
 	struct conf_location location = reader_locate(reader, setting);
 	struct address address = { 0 };
 	char text[ADDRESS_TEXT_MAX];
+	const char *fault;
 
 	read_address(reader, setting, &address);
 	if (address.family == AF_UNSPEC)
 		return;
-	address_format(&address, text);
-	if (address.family != AF_INET)
-		fault_add(reader, location, "address %s: this version balances IPv4 only", text);
-	else if (!address_is_unicast(&address))
-		fault_add(reader, location, "address %s is not the address of a host", text);
+	fault = address_fault(&address);
+	if (fault)
+		fault_add(reader, location, "address %s %s", address_format(&address, text), fault);
 	else
 		member->address = address;
 }

@@ -58,6 +58,6 @@ void read_address(
 void read_ports(struct reader *reader, const config_setting_t *setting,
 	struct port_range **ret_ranges, size_t *ret_n);
 
-/* An address that one host can own, and others can reach. */
-bool address_is_unicast(const struct address *address);
+/* Says why no host can be reached at this address from anywhere; NULL if one can. */
+const char *address_fault(const struct address *address);
 bool address_is_multicast(const struct address *address);

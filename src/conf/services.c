@@ -72,6 +72,13 @@ static void read_scheduler(struct reader *reader, const config_setting_t *settin
 	service->scheduler = (enum conf_scheduler)choice;
 }
 
+static void read_persistence(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf_service *service = object;
+
+	read_number(reader, setting, 0, CONF_PERSISTENCE_MAX, &service->persistence);
+}
+
 static void read_check(struct reader *reader, const config_setting_t *setting, void *object)
 {
 	static const char *const choices[] = { "icmp", "tcp", "smtp", "pop3", "imap", "http", "sip",
@@ -147,6 +154,7 @@ void service_read(struct reader *reader, const config_setting_t *setting, void *
 		{ "protocol", VALUE_TEXT, KEY_REQUIRED, read_protocol },
 		{ "ports", VALUE_TEXT, 0, read_service_ports },
 		{ "scheduler", VALUE_TEXT, 0, read_scheduler },
+		{ "persistence", VALUE_NUMBER, 0, read_persistence },
 		{ "check", VALUE_TEXT, 0, read_check },
 		{ "members", VALUE_TEXTS, KEY_FILLED, read_service_member },
 	};

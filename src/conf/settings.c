@@ -77,6 +77,14 @@ static void read_seed(struct reader *reader, const config_setting_t *setting, vo
 	read_number(reader, setting, 0, UINT32_MAX, &conf->seed);
 }
 
+static void read_counters(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf *conf = object;
+
+	(void)reader;
+	conf->counters = config_setting_get_bool(setting);
+}
+
 static void read_control(struct reader *reader, const config_setting_t *setting, void *object)
 {
 	struct conf *conf = object;
@@ -99,13 +107,15 @@ static void read_peer(struct reader *reader, const config_setting_t *setting, vo
 	struct conf_location location = reader_locate(reader, setting);
 	struct address address = { 0 }, *peer;
 	char text[ADDRESS_TEXT_MAX];
+	const char *fault;
 
 	read_address(reader, setting, &address);
 	if (address.family == AF_UNSPEC)
 		return;
 	address_format(&address, text);
-	if (!address_is_unicast(&address))
-		return fault_add(reader, location, "peer %s is not the address of a host", text);
+	fault = address_fault(&address);
+	if (fault)
+		return fault_add(reader, location, "peer %s %s", text, fault);
 	for (size_t i = 0; i < sync->n_peers; i++)
 		if (address_equal(&sync->peers[i], &address))
 			return fault_add(reader, location, "peer %s is listed twice", text);
@@ -172,6 +182,7 @@ void settings_read(struct reader *reader, const config_setting_t *root)
 		{ "election", VALUE_TEXT, 0, read_election },
 		{ "buckets", VALUE_NUMBER, 0, read_buckets },
 		{ "seed", VALUE_NUMBER, 0, read_seed },
+		{ "counters", VALUE_BOOLEAN, 0, read_counters },
 		{ "control", VALUE_TEXT, 0, read_control },
 		{ "groups", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED, group_read },
 		{ "sync", VALUE_SECTION, 0, read_sync },

@@ -16,16 +16,36 @@ bool address_is_multicast(const struct address *address)
 	return (address->bytes[0] & 0xf0) == 0xe0;
 }
 
-bool address_is_unicast(const struct address *address)
+/* RFC 4291: the unspecified and the loopback address, IPv4 addresses in disguise, multicast. */
+static bool is_no_host6(const struct address *address)
 {
-	static const struct address none = { .family = AF_INET6 };
-	static const struct address loopback = { .family = AF_INET6, .bytes[15] = 1 };
+	static const struct prefix reserved[] = {
+		{ { .family = AF_INET6 }, 127 },
+		{ { .family = AF_INET6, .bytes = { [10] = 0xff, [11] = 0xff } }, 96 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
+		if (prefix_contains(&reserved[i], address))
+			return true;
+	return address_is_multicast(address);
+}
+
+static bool is_no_host4(const struct address *address)
+{
 	uint8_t first = address->bytes[0];
 
-	if (address->family == AF_INET6)
-		return first != 0xff && !address_equal(address, &none) &&
-		       !address_equal(address, &loopback);
-	return first != 0 && first != 127 && first < 224;
+	return first == 0 || first == 127 || first >= 224;
+}
+
+const char *address_fault(const struct address *address)
+{
+	bool is_ipv6 = address->family == AF_INET6;
+
+	if (is_ipv6 ? is_no_host6(address) : is_no_host4(address))
+		return "is not the address of a host";
+	if (is_ipv6 && address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80)
+		return "is link-local";
+	return NULL;
 }
 
 void read_text(struct reader *reader, const config_setting_t *setting, char **ret_text)

@@ -10,6 +10,8 @@ static void add_vip(struct reader *reader, struct conf_group *group, struct conf
 {
 	struct conf_vip *vip;
 	struct prefix prefix;
+	unsigned int widest;
+	const char *fault;
 	int r;
 
 	r = prefix_parse(text, &prefix);
@@ -19,13 +21,12 @@ static void add_vip(struct reader *reader, struct conf_group *group, struct conf
 	if (r < 0)
 		return fault_add(
 			reader, location, "VIP \"%.64s\" is neither address nor subnet", text);
-	if (prefix.address.family != AF_INET)
-		return fault_add(reader, location, "VIP %s: this version balances IPv4 only", text);
-	if (prefix.length < CONF_VIP_LENGTH_MIN)
-		return fault_add(reader, location, "VIP %s is wider than /%u", text,
-			(unsigned int)CONF_VIP_LENGTH_MIN);
-	if (!address_is_unicast(&prefix.address))
-		return fault_add(reader, location, "VIP %s is not the address of a host", text);
+	widest = prefix.address.family == AF_INET6 ? CONF_VIP_LENGTH_MIN6 : CONF_VIP_LENGTH_MIN;
+	if (prefix.length < widest)
+		return fault_add(reader, location, "VIP %s is wider than /%u", text, widest);
+	fault = address_fault(&prefix.address);
+	if (fault)
+		return fault_add(reader, location, "VIP %s %s", text, fault);
 	vip = array_append(group->vips, group->n_vips);
 	if (!vip)
 		return fault_no_memory(reader);

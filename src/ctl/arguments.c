@@ -10,10 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-	ENDPOINT_TEXT_MAX = ADDRESS_TEXT_MAX + sizeof("[]:65535"),
-};
-
 __attribute__((format(printf, 2, 3))) static int refuse(char **reterr_why, const char *format, ...)
 {
 	char *why = NULL;
@@ -122,34 +118,12 @@ int arguments_reload(int argument_count, char **arguments, json_t *request, char
 		       : 0;
 }
 
-/* Accepts "198.51.100.7:40001" and "[2001:db8::7]:40001". */
-static int endpoint_check(const char *text)
-{
-	char copy[ENDPOINT_TEXT_MAX], *colon, *address_text = copy;
-	struct address address;
-	unsigned int port;
-
-	if (strlen(text) >= sizeof(copy))
-		return -EINVAL;
-	strcpy(copy, text);
-	colon = strrchr(copy, ':');
-	if (!colon || number_parse(colon + 1, UINT16_MAX, &port) < 0 || port == 0)
-		return -EINVAL;
-	*colon = '\0';
-	if (*copy == '[') {
-		if (colon[-1] != ']')
-			return -EINVAL;
-		colon[-1] = '\0';
-		address_text++;
-	}
-	if (address_parse(address_text, &address) < 0)
-		return -EINVAL;
-	return (address.family == AF_INET6) == (*copy == '[') ? 0 : -EINVAL;
-}
-
 static int add_endpoint(json_t *request, const char *key, const char *text, char **reterr_why)
 {
-	if (endpoint_check(text) < 0)
+	struct address address;
+	uint16_t port;
+
+	if (endpoint_parse(text, &address, &port) < 0)
 		return refuse(reterr_why,
 			"%s \"%s\" is not ADDRESS:PORT with a port from 1 to 65535", key, text);
 	return json_object_set_new(request, key, json_string(text)) < 0 ? -ENOMEM : 0;

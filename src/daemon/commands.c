@@ -262,30 +262,12 @@ static json_t *command_rules(struct daemon *daemon, const json_t *request)
 	return text ? json_pack("{s:b, s:s}", "ok", true, "rules", text) : NULL;
 }
 
-/* "ADDRESS:PORT" of an IPv4 address. */
-static int parse_endpoint(const char *text, struct address *ret_address, uint16_t *ret_port)
-{
-	const char *colon = text ? strrchr(text, ':') : NULL;
-	char address[ADDRESS_TEXT_MAX];
-	unsigned long port;
-	char *end;
-
-	if (!colon || (size_t)(colon - text) >= sizeof(address) || colon[1] < '0' || colon[1] > '9')
-		return -EINVAL;
-	memcpy(address, text, (size_t)(colon - text));
-	address[colon - text] = '\0';
-	port = strtoul(colon + 1, &end, 10);
-	if (*end || port == 0 || port > UINT16_MAX || address_parse(address, ret_address) < 0)
-		return -EINVAL;
-	*ret_port = (uint16_t)port;
-	return 0;
-}
-
 static int parse_flow(const json_t *request, struct explain_flow *ret_flow)
 {
 	const char *protocol = argument(request, "protocol");
+	const char *client = argument(request, "client"), *vip = argument(request, "vip");
 
-	if (!protocol)
+	if (!protocol || !client || !vip)
 		return -EINVAL;
 	if (strcmp(protocol, "tcp") == 0)
 		ret_flow->protocol = IPPROTO_TCP;
@@ -293,10 +275,9 @@ static int parse_flow(const json_t *request, struct explain_flow *ret_flow)
 		ret_flow->protocol = IPPROTO_UDP;
 	else
 		return -EINVAL;
-	if (parse_endpoint(argument(request, "client"), &ret_flow->client, &ret_flow->client_port) <
-		0)
+	if (endpoint_parse(client, &ret_flow->client, &ret_flow->client_port) < 0)
 		return -EINVAL;
-	return parse_endpoint(argument(request, "vip"), &ret_flow->vip, &ret_flow->vip_port);
+	return endpoint_parse(vip, &ret_flow->vip, &ret_flow->vip_port);
 }
 
 static json_t *explain(
@@ -320,6 +301,8 @@ static json_t *command_explain(struct daemon *daemon, const json_t *request)
 
 	if (parse_flow(request, &flow) < 0)
 		return control_reply_error("expected: tcp|udp CLIENT:PORT VIP:PORT");
+	if (flow.client.family != flow.vip.family)
+		return control_reply_error("one of client and VIP is IPv4, the other IPv6");
 	if (without && !find_member(cluster_conf(daemon->cluster), without))
 		return control_reply_error("there is no member %s", without);
 	reply = control_reply_ok();

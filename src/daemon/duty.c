@@ -112,7 +112,7 @@ static void announce_group(const struct cluster_link *link, const struct conf_gr
 {
 	for (size_t v = 0; v < group->n_vips; v++) {
 		const struct prefix *prefix = &group->vips[v].prefix;
-		struct address vips[1 << (32 - CONF_VIP_LENGTH_MIN)];
+		struct address vips[CONF_VIP_ADDRESSES_MAX];
 		size_t n = prefix_count(prefix);
 		int r;
 

@@ -89,6 +89,21 @@ static struct nlmsghdr *put_address(
 	return message;
 }
 
+/*
+ * Duplicate address detection would meet another balancer that still has the VIP, and the address
+ * would be tentative, not usable, for the time that it takes. A preferred lifetime of 0
+ * makes it a "deprecated" one: it does all that others do, but RFC 6724 (rule 3) does not choose
+ * it as the source of what this host sends by itself. IPv4 chooses the first of a
+ * subnet, which is the host's own.
+ */
+static void put_ipv6_settings(struct nlmsghdr *message)
+{
+	const struct ifa_cacheinfo lifetimes = { .ifa_prefered = 0, .ifa_valid = UINT32_MAX };
+
+	mnl_attr_put_u32(message, IFA_FLAGS, IFA_F_NOPREFIXROUTE | IFA_F_NODAD);
+	mnl_attr_put(message, IFA_CACHEINFO, sizeof(lifetimes), &lifetimes);
+}
+
 int interface_address_add(struct rtnl *rtnl, unsigned int index, const struct address *address)
 {
 	_Alignas(struct nlmsghdr) char buffer[RTNL_REQUEST_SIZE];
@@ -96,12 +111,10 @@ int interface_address_add(struct rtnl *rtnl, unsigned int index, const struct ad
 	int r;
 
 	message->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
-	/*
-	 * Duplicate address detection would see the members' own copies of a VIP, and the
-	 * address would be tentative, not usable, for the time that it takes.
-	 */
-	mnl_attr_put_u32(message, IFA_FLAGS,
-		IFA_F_NOPREFIXROUTE | (address->family == AF_INET6 ? IFA_F_NODAD : 0));
+	if (address->family == AF_INET6)
+		put_ipv6_settings(message);
+	else
+		mnl_attr_put_u32(message, IFA_FLAGS, IFA_F_NOPREFIXROUTE);
 	r = rtnl_talk(rtnl, message, NULL, NULL);
 	return r == -EEXIST ? 0 : r;
 }

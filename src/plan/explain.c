@@ -93,14 +93,16 @@ static bool explain_outgoing(const struct explain_flow *flow, struct explanation
 	return false;
 }
 
+#define STAYS "a client stays with its member until silent for %u s"
+
 static void explain_hash(
 	const struct plan *plan, const struct explain_flow *flow, struct explanation *explanation)
 {
 	const struct plan_distribution *distribution = explanation->distribution;
 	const struct plan_table *table = &explanation->group->tables[distribution->table];
-	bool by_port = distribution->scheduler == CONF_SCHEDULER_HASH;
+	bool by_port = distribution->scheduler == CONF_SCHEDULER_HASH && !distribution->persistence;
 	uint16_t member;
-	char why[96];
+	char why[160];
 
 	explanation->has_bucket = true;
 	explanation->bucket = flow_hash_bucket(
@@ -110,9 +112,33 @@ static void explain_hash(
 		conclude_nobody(explanation);
 		return;
 	}
-	snprintf(why, sizeof(why), "client %s hashes to bucket %u of %u",
-		by_port ? "address and port" : "address", explanation->bucket, plan->n_buckets);
+	if (distribution->persistence)
+		snprintf(why, sizeof(why),
+			"a new client of this address goes by bucket %u of %u; " STAYS,
+			explanation->bucket, plan->n_buckets, distribution->persistence);
+	else
+		snprintf(why, sizeof(why), "client %s hashes to bucket %u of %u",
+			by_port ? "address and port" : "address", explanation->bucket,
+			plan->n_buckets);
 	conclude_member(explanation, &explanation->group->members[member], why);
+}
+
+static void explain_draw(const struct explain_flow *flow, struct explanation *explanation)
+{
+	const struct plan_distribution *distribution = explanation->distribution;
+	bool in_turn = distribution->scheduler == CONF_SCHEDULER_RR;
+	const char *scheduler = in_turn ? "round robin" : "random";
+	const char *choice = in_turn ? "the next member in turn" : "a member drawn by weight";
+
+	if (distribution->persistence)
+		conclude(explanation, EXPLAIN_DRAWN, "%s: a new client goes to %s; " STAYS,
+			scheduler, choice, distribution->persistence);
+	else if (flow->protocol == IPPROTO_TCP)
+		conclude(explanation, EXPLAIN_DRAWN, "%s: %s, kept for the whole connection",
+			scheduler, choice);
+	else
+		conclude(explanation, EXPLAIN_DRAWN, "%s: each datagram goes to %s", scheduler,
+			choice);
 }
 
 static void explain_distribution(
@@ -127,16 +153,8 @@ static void explain_distribution(
 		explain_hash(plan, flow, explanation);
 		return;
 	case CONF_SCHEDULER_RR:
-		conclude(explanation, EXPLAIN_DRAWN, "round robin: %s",
-			flow->protocol == IPPROTO_TCP
-				? "the next member in turn, kept for the whole connection"
-				: "each datagram goes to the next member in turn");
-		break;
 	case CONF_SCHEDULER_RANDOM:
-		conclude(explanation, EXPLAIN_DRAWN, "random: %s",
-			flow->protocol == IPPROTO_TCP
-				? "a member drawn by weight, kept for the whole connection"
-				: "a member drawn by weight for each datagram");
+		explain_draw(flow, explanation);
 		break;
 	}
 	/* A table has a member in every slot or in none. */

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "drover/address.h"
+#include "drover/cleanup.h"
 
 #include <errno.h>
 
@@ -93,6 +94,39 @@ static void test_prefix_relations(void **state)
 	(void)state;
 }
 
+static void test_endpoint_parse(void **state)
+{
+	static const struct {
+		const char *text, *address;
+		uint16_t port;
+	} good[] = {
+		{ "198.51.100.7:40001", "198.51.100.7", 40001 },
+		{ "[2001:db8::7]:1", "2001:db8::7", 1 },
+		{ "[::ffff:192.0.2.1]:65535", "::ffff:192.0.2.1", 65535 },
+		{ "0.0.0.0:080", "0.0.0.0", 80 },
+	};
+	static const char *const bad[] = { "", ":", ":80", "[", "[]", "[]:80", "]:80", "[:80",
+		"198.51.100.7", "198.51.100.7:", "198.51.100.7:0", "198.51.100.7:65536",
+		"198.51.100.7:4294967376", "198.51.100.7:+80", "198.51.100.7: 80",
+		"198.51.100.7:80 ", "[198.51.100.7]:80", "2001:db8::7:80", "[2001:db8::7]80",
+		"[2001:db8::7]:", "[2001:db8::7:80", "2001:db8::7]:80", "[[2001:db8::7]]:80",
+		"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc]:80",
+		"1111111111111111111111111111111111111111111111111111111:80" };
+	char buffer[ADDRESS_TEXT_MAX];
+	struct address address;
+	uint16_t port;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_int_equal(endpoint_parse(good[i].text, &address, &port), 0);
+		assert_string_equal(address_format(&address, buffer), good[i].address);
+		assert_int_equal(port, good[i].port);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (endpoint_parse(bad[i], &address, &port) != -EINVAL)
+			fail_msg("\"%s\" was not refused", bad[i]);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -100,6 +134,7 @@ int main(void)
 		cmocka_unit_test(test_mac_parse),
 		cmocka_unit_test(test_mac_usable),
 		cmocka_unit_test(test_prefix_relations),
+		cmocka_unit_test(test_endpoint_parse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,11 +282,73 @@ static void test_defaults(void **state)
 	assert_string_equal(conf->control, CONF_DEFAULT_CONTROL);
 	assert_int_equal(conf->groups[0].members[0].weight, CONF_WEIGHT_DEFAULT);
 	assert_int_equal(conf->groups[0].services[0].scheduler, CONF_SCHEDULER_HASH);
+	assert_int_equal(conf->groups[0].services[0].persistence, 0);
+	assert_true(conf->counters);
 	assert_true(conf->sync.present);
 	assert_int_equal(conf->sync.port, 8848);
 	assert_int_equal(conf->sync.n_peers, 0);
 	assert_false(conf->sync.has_multicast);
 	assert_null(conf->sync.key_file);
+	(void)state;
+}
+
+static void test_counters(void **state)
+{
+	_cleanup_(conf_free_p) struct conf *on = parse_good(
+		"t", CONF("counters = true;", GROUP("A", "192.0.2.1", FE5, ALL)));
+	_cleanup_(conf_free_p) struct conf *off = parse_good(
+		"t", CONF("counters = false;", GROUP("A", "192.0.2.1", FE5, ALL)));
+
+	assert_true(on->counters);
+	assert_false(off->counters);
+	(void)state;
+}
+
+static void test_persistence(void **state)
+{
+	_cleanup_(conf_free_p) struct conf *conf = parse_good(
+		"t", CONF("", GROUP("A", "192.0.2.1", FE5,
+				      "{ name = \"a\"; protocol = \"tcp\"; ports = \"1\";\n"
+				      "persistence = 86400; },\n"
+				      "{ name = \"b\"; protocol = \"tcp\"; ports = \"2\";\n"
+				      "scheduler = \"rr\"; persistence = 1; },\n"
+				      "{ name = \"c\"; protocol = \"tcp\"; persistence = 0; }")));
+	const struct conf_service *services = conf->groups[0].services;
+
+	assert_int_equal(services[0].persistence, CONF_PERSISTENCE_MAX);
+	assert_int_equal(services[1].persistence, 1);
+	assert_int_equal(services[2].persistence, 0);
+	(void)state;
+}
+
+/* VIPs of both families in both places, hosts of either. */
+static void test_dual_stack(void **state)
+{
+	char path[PATH_MAX], vipaddrs[PATH_MAX];
+	_cleanup_(conf_free_p) struct conf *conf = NULL;
+	const struct conf_group *group;
+
+	write_text("vipaddrs6", "192.0.2.2\n2001:DB8:0::200/120 # a range\n2001:db8::5\n");
+	in_folder("vipaddrs6", vipaddrs);
+	conf = parse_good(in_folder("drover.conf", path),
+		"node = \"fe5\"; interface = \"eth0\"; groups = ( { name = \"A\";\n"
+		"vips = [ \"2001:db8::100\", \"192.0.2.1\", \"2001:db8::1f0/124\" ];\n"
+		"vips_file = \"vipaddrs6\";\n"
+		"members = ( " FE5 ", { name = \"fe6\"; address = \"2001:db8::6\"; } );\n"
+		"balancers = ( { name = \"lb1\"; address = \"fd00::1\"; } );\n"
+		"services = ( " ALL " ); } );");
+	group = &conf->groups[0];
+	assert_int_equal(group->n_vips, 6);
+	assert_vip(&group->vips[0], "2001:db8::100", path, 2);
+	assert_int_equal(group->vips[0].prefix.length, 128);
+	assert_vip(&group->vips[1], "192.0.2.1", path, 2);
+	assert_vip(&group->vips[2], "2001:db8::1f0/124", path, 2);
+	assert_vip(&group->vips[3], "192.0.2.2", vipaddrs, 1);
+	assert_vip(&group->vips[4], "2001:db8::200/120", vipaddrs, 2);
+	assert_vip(&group->vips[5], "2001:db8::5", vipaddrs, 3);
+	assert_address(&group->members[0].address, "192.0.2.5");
+	assert_address(&group->members[1].address, "2001:db8::6");
+	assert_address(&group->members[2].address, "fd00::1");
 	(void)state;
 }
 
@@ -498,7 +560,7 @@ static void test_vipaddrs_faults(void **state)
 		"%1$s/vipaddrs.bad:5: group \"A\": VIP 10.0.0.0/16 is wider than /24\n"
 		"%1$s/vipaddrs.bad:6: group \"A\": VIP \"10.0.0.9/29\": the address is not the "
 		"first of that subnet\n"
-		"%1$s/vipaddrs.bad:7: group \"A\": VIP ::1: this version balances IPv4 only\n"
+		"%1$s/vipaddrs.bad:7: group \"A\": VIP ::1 is not the address of a host\n"
 		"%1$s/vipaddrs.bad:8: group \"A\": there is a NUL character\n"
 		"%1$s/vipaddrs.bad:9: VIP 10.0.0.1 overlaps VIP 10.0.0.1 of %1$s/vipaddrs.bad:2\n"
 		"%1$s/vipaddrs.bad:10: group \"A\": VIP \"?[2J\" is neither address nor subnet\n",
@@ -691,6 +753,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sample),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_persistence),
+		cmocka_unit_test(test_dual_stack),
 		cmocka_unit_test(test_seeds),
 		cmocka_unit_test(test_allowed),
 		cmocka_unit_test(test_default_node),

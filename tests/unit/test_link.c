@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The watch: the interface, the addresses on it, lost events. */
 #include "veth.h"
+#include <netinet/in.h>
 
 #include <errno.h>
 #include <net/if.h>
@@ -169,7 +170,9 @@ static void check_add_remove(struct fixture *f, const char *text)
 	assert_int_equal(link_add_address(f->watch, &address), 0);
 	wait_for(f, is_present(f, text));
 	assert_true(link_has_address(f->watch, &address));
-	run("! ip route show table all dev near0 | grep -v 'table local' | grep -q '%s'", text);
+	run("! ip -4 route show table all dev near0 | grep -v 'table local' | grep -q '%s'", text);
+	run("! ip -6 route show table all dev near0 | grep -vE '^(local|anycast)' | grep -q '%s'",
+		text);
 	run("! ip address show dev near0 to %s | grep -qE 'tentative|dadfailed'", text);
 	assert_int_equal(link_remove_address(f->watch, &address), 0);
 	assert_int_equal(link_remove_address(f->watch, &address), 0);
@@ -184,6 +187,44 @@ static void test_address_is_added_and_removed(void **state)
 	watch(f, "near0");
 	check_add_remove(f, "203.0.113.5");
 	check_add_remove(f, "2001:db8:5::5");
+}
+
+/*
+ * Source address selection of IPv6 (RFC 6724) prefers the longest match, which a VIP may be: the
+ * answers to what this host asked would be balanced.
+ */
+static void test_added_address_is_no_source(void **state)
+{
+	static const struct {
+		const char *vip, *destination, *source;
+	} cases[] = {
+		{ "192.0.2.100", "192.0.2.101", "192.0.2.1" },
+		{ "2001:db8::100", "2001:db8::101", "2001:db8::1" },
+	};
+	struct fixture *f = *state;
+
+	watch(f, "near0");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct address vip = address_of(cases[i].vip);
+
+		assert_int_equal(link_add_address(f->watch, &vip), 0);
+		run("ip route get %s | grep -q ' src %s '", cases[i].destination, cases[i].source);
+	}
+}
+
+/* A bind() would be refused while an address of IPv6 is tentative. */
+static void test_added_address_is_usable_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct address vip = address_of("2001:db8::100");
+	struct sockaddr_in6 own = { .sin6_family = AF_INET6 };
+	_cleanup_(close_p) int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	watch(f, "near0");
+	memcpy(&own.sin6_addr, vip.bytes, sizeof(own.sin6_addr));
+	assert_int_equal(bind(fd, (const struct sockaddr *)&own, sizeof(own)), -1);
+	assert_int_equal(link_add_address(f->watch, &vip), 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&own, sizeof(own)), 0);
 }
 
 /* What the administrator configured with another prefix length stays. */
@@ -256,6 +297,8 @@ int main(void)
 		veth_test(test_interface_is_made_again_unseen),
 		veth_test(test_resolve_before_the_interface_exists),
 		veth_test(test_address_is_added_and_removed),
+		veth_test(test_added_address_is_no_source),
+		veth_test(test_added_address_is_usable_at_once),
 		veth_test(test_address_of_another_length_stays),
 		veth_test(test_lost_events_are_made_up_for),
 		veth_test(test_snapshot),

@@ -31,6 +31,7 @@ struct plan_table {
 	const char *subset; /* NULL for all members, else the first service with this subset */
 	enum buckets_order order;
 	uint16_t *slots; /* plan.n_buckets entries: indices into group.members, or BUCKETS_NONE */
+	bool *pinned;    /* of as many: which slots have pins; NULL if none has */
 	const size_t *members; /* the subset (borrowed), as indices into conf_group.members */
 	size_t n_members;
 	struct conf_location location;
@@ -60,6 +61,14 @@ struct plan_outgoing {
 	struct conf_location location;
 };
 
+/* A flow that stays with its member, whatever its slot or its memory says. */
+struct plan_pin {
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	struct address client, vip;
+	uint16_t client_port, vip_port; /* host order */
+	size_t member;                  /* index into group.members */
+};
+
 struct plan_peer {
 	const char *name;
 	struct mac mac;
@@ -79,6 +88,8 @@ struct plan_group {
 	size_t n_distributions;
 	struct plan_outgoing *outgoing; /* sorted by port */
 	size_t n_outgoing;
+	struct plan_pin *pins;
+	size_t n_pins;
 	struct plan_peer *peers; /* the other balancers, ordered by name */
 	size_t n_peers;
 	struct conf_location location;
@@ -122,6 +133,14 @@ int plan_build(
 	const struct cluster *cluster, const struct plan_what_if *what_if, struct plan **ret_plan);
 void plan_free(struct plan *plan);
 DEFINE_CLEANUP(struct plan, plan_free)
+
+/*
+ * Pins a flow to a member of the group, given by pin->member. Returns 1 if it is
+ * needed: the flow's slot is another's, or it was drawn and so is no function of its slot. Returns
+ * 0 if it is not: the flow goes to this member anyway, or by datagrams to everyone. -ENOENT: it
+ * belongs to no service; or -ENOMEM.
+ */
+int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct plan_pin *pin);
 
 const struct plan_group *plan_find_group(const struct plan *plan, const char *name);
 

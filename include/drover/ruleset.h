@@ -22,6 +22,7 @@
 enum ruleset_family {
 	RULESET_NETDEV,
 	RULESET_ARP,
+	RULESET_IP6,
 };
 
 /* A field of the packet, or of its metadata, that can be matched, hashed or looked up. */
@@ -29,16 +30,41 @@ enum ruleset_field {
 	FIELD_IP_DESTINATION_RAW, /* @nh,128,32: IPv4 destination, without a protocol test */
 	FIELD_ETHER_SOURCE_RAW,   /* @ll,48,48 */
 	FIELD_ETHER_BOTH_RAW,     /* @ll,0,96: destination and source */
-	FIELD_IP_FRAGMENT_RAW, /* @nh,32,32: IPv4 id, flags and fragment offset, no protocol test */
-	FIELD_IP_FRAGMENT,     /* flags and fragment offset behind one */
+	/* @nh,32,32: IPv4 id, flags, fragment offset; IPv6 length, next header, hop limit */
+	FIELD_FRAGMENT_RAW,
+	FIELD_IP_FRAGMENT, /* flags and fragment offset */
 	FIELD_IP_ID,
 	FIELD_IP_SOURCE,
+	FIELD_IP_SOURCE_RAW, /* … without a protocol test */
 	FIELD_IP_DESTINATION,
 	FIELD_IP_PROTOCOL,
+	FIELD_IP6_SOURCE,
+	FIELD_IP6_DESTINATION,
+	FIELD_FRAG_OFFSET, /* of the IPv6 fragment header; no such header: no match */
+	FIELD_FRAG_MORE,
+	FIELD_FRAG_ID,
 	FIELD_TH_SOURCE_PORT,
 	FIELD_TH_DESTINATION_PORT,
 	FIELD_TCP_FLAGS,
+	FIELD_ICMP_TYPE,
+	FIELD_ICMP6_TYPE,
+	/* Of the IPv4 packet that an ICMP error is about; that one has no options. */
+	FIELD_ERROR_VERSION, /* version and header length */
+	FIELD_ERROR_FRAGMENT,
+	FIELD_ERROR_PROTOCOL,
+	FIELD_ERROR_FLOW, /* source, destination, source port, destination port */
+	FIELD_ERROR_DESTINATION,
+	FIELD_ERROR_SOURCE_PORT,
+	FIELD_ERROR_DESTINATION_PORT,
+	/* Of the IPv6 packet that an ICMPv6 error is about; that one has no extensions. */
+	FIELD_ERROR6_PROTOCOL,
+	FIELD_ERROR6_FLOW,
+	FIELD_ERROR6_DESTINATION,
+	FIELD_ERROR6_SOURCE_PORT,
+	FIELD_ERROR6_DESTINATION_PORT,
+	FIELD_ND_TARGET, /* of a neighbour solicitation */
 	FIELD_META_PROTOCOL,
+	FIELD_META_L4PROTO,
 	FIELD_META_MARK,
 	FIELD_META_IIFNAME,
 	FIELD_META_OIFNAME,
@@ -52,11 +78,18 @@ enum ruleset_key {
 	KEY_IP_DESTINATION_RAW,
 	KEY_ETHER_SOURCE_RAW,
 	KEY_PORT,
-	KEY_SLOT, /* a number below the set's modulus, in host byte order */
+	KEY_ERROR_PORT, /* a port in the packet that an ICMP error is about */
+	KEY_NUMBER,     /* a number below the set's modulus, in host byte order */
 	KEY_MARK,
-	KEY_FLOW,     /* client address and port */
-	KEY_FRAGMENT, /* source, destination and id of an IPv4 packet */
 	KEY_ADDRESS,
+	KEY_ADDRESS6,
+	KEY_ICMP_TYPE,
+	KEY_ND_TARGET,
+	/* A flow: protocol, client, its port, VIP, its port. */
+	KEY_FLOW,
+	KEY_FLOW6,
+	KEY_ERROR_FLOW,
+	KEY_ERROR_FLOW6,
 };
 
 enum ruleset_data {
@@ -69,14 +102,16 @@ enum ruleset_verdict_kind {
 	VERDICT_ACCEPT,
 	VERDICT_DROP,
 	VERDICT_GOTO,
+	VERDICT_JUMP,
 };
 
 struct ruleset_verdict {
 	enum ruleset_verdict_kind kind;
-	const char *chain; /* VERDICT_GOTO: owned by whoever owns the verdict's container */
+	const char *chain; /* VERDICT_GOTO, VERDICT_JUMP: owned by whoever owns the verdict's
+			      container */
 };
 
-enum { RULESET_VALUE_MAX = 16 };
+enum { RULESET_VALUE_MAX = 44 }; /* KEY_FLOW6 */
 
 /* Bytes as the packet has them (network order), or as a register has them. */
 struct ruleset_value {
@@ -90,15 +125,19 @@ struct ruleset_element {
 	struct ruleset_verdict verdict; /* DATA_VERDICT; chain is owned by the set's table */
 	uint32_t mark;                  /* DATA_MARK, host order */
 	char *comment;                  /* NULL if none */
+	/* As last read from the kernel, if the set counts. */
+	uint64_t packets;
+	uint64_t bytes;
 };
 
 struct ruleset_set {
 	char *name;
 	enum ruleset_key key;
 	enum ruleset_data data;
-	uint32_t modulus; /* KEY_SLOT */
+	uint32_t modulus; /* KEY_NUMBER */
 	uint32_t size;    /* most elements; 0: no limit (interval sets) */
 	bool interval;
+	bool counter;        /* each element counts what it matches */
 	bool dynamic;        /* filled by packets: elements are the kernel's own business */
 	uint64_t timeout_ms; /* dynamic sets; 0: none */
 	struct ruleset_element *elements; /* in the order of their keys, except when read back */
@@ -117,7 +156,7 @@ enum ruleset_source_kind {
 /* What is looked up in a map. */
 struct ruleset_source {
 	enum ruleset_source_kind kind;
-	enum ruleset_field fields[3];
+	enum ruleset_field fields[5];
 	size_t n_fields;
 	uint32_t modulus;
 	uint32_t seed;
@@ -126,13 +165,16 @@ struct ruleset_source {
 enum ruleset_statement_kind {
 	STATEMENT_MATCH,       /* field (of it, the bits of mask) is value; with negate: is not */
 	STATEMENT_MATCH_RANGE, /* field is within value..last */
-	STATEMENT_MATCH_SET,   /* field is in set */
+	STATEMENT_MATCH_SET,   /* field is in set; with negate: is not */
 	STATEMENT_VMAP,        /* source vmap @set */
 	STATEMENT_MARK,        /* meta mark set source map @set */
 	STATEMENT_REMEMBER, /* update @set { source : meta mark }; with value: { source : value } */
+	STATEMENT_FORGET,   /* delete @set { source : meta mark } */
 	STATEMENT_COUNTER,
-	STATEMENT_WRITE,   /* field set value */
-	STATEMENT_FORWARD, /* fwd to interface */
+	STATEMENT_LIMIT,     /* matches what comes above rate packets a second */
+	STATEMENT_DUPLICATE, /* dup to interface */
+	STATEMENT_WRITE,     /* field set value */
+	STATEMENT_FORWARD,   /* fwd to interface */
 	STATEMENT_VERDICT,
 };
 
@@ -145,6 +187,7 @@ struct ruleset_statement {
 	bool negate;
 	const char *set; /* borrowed from the table's set */
 	struct ruleset_source source;
+	uint32_t rate;
 	const char *interface; /* borrowed from the ruleset */
 	unsigned int interface_index;
 	struct ruleset_verdict verdict;
@@ -169,6 +212,7 @@ enum ruleset_hook {
 	HOOK_INGRESS,
 	HOOK_ARP_INPUT,
 	HOOK_ARP_OUTPUT,
+	HOOK_IP6_INPUT,
 };
 
 struct ruleset_chain {
@@ -193,7 +237,7 @@ struct ruleset_table {
 /* At most one table per family, all of them of this name. */
 #define RULESET_TABLE_NAME "drover"
 
-enum { RULESET_TABLES_MAX = 2 };
+enum { RULESET_TABLES_MAX = 3 };
 
 struct ruleset {
 	char *interface; /* that of the ingress hook; NULL if read back */
@@ -202,7 +246,7 @@ struct ruleset {
 };
 
 /*
- * Order of two keys of the same set: numbers (KEY_SLOT, KEY_MARK) by value,
+ * Order of two keys of the same set: numbers (KEY_NUMBER, KEY_MARK) by value,
  * all others by their bytes.
  */
 int ruleset_compare_keys(

@@ -337,6 +337,7 @@ static int handle_event(const struct nlmsghdr *header, void *data)
 		header->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN))
 		return MNL_CB_OK;
 	if (generic->nfgen_family == message_family(RULESET_NETDEV) ||
+		generic->nfgen_family == message_family(RULESET_IP6) ||
 		generic->nfgen_family == message_family(RULESET_ARP))
 		(void)mnl_attr_parse(header, sizeof(*generic), look_for_table, context);
 	return MNL_CB_OK;

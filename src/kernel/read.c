@@ -405,6 +405,8 @@ static int read_tables(struct nft *nft, struct ruleset *ruleset)
 	if (r == 0)
 		r = read_table(nft, RULESET_ARP, ruleset);
 	if (r == 0)
+		r = read_table(nft, RULESET_IP6, ruleset);
+	if (r == 0)
 		r = nft_settle(nft);
 	if (r == 0)
 		r = nft_read_generation(nft, &after);

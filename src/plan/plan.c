@@ -168,14 +168,15 @@ static int get_table(struct builder *b, const struct conf_service *service,
 
 /* --- distributions ----------------------------------------------------------- */
 
-static struct plan_distribution *find_distribution(struct plan_group *group, uint8_t protocol,
-	enum conf_scheduler scheduler, size_t table, bool has_ports)
+static struct plan_distribution *find_distribution(struct plan_group *group,
+	const struct conf_service *service, uint8_t protocol, size_t table)
 {
 	for (size_t i = 0; i < group->n_distributions; i++) {
 		struct plan_distribution *known = &group->distributions[i];
 
-		if (known->protocol == protocol && known->scheduler == scheduler &&
-			known->table == table && (known->n_ports > 0) == has_ports)
+		if (known->protocol == protocol && known->scheduler == service->scheduler &&
+			known->persistence == service->persistence && known->table == table &&
+			(known->n_ports > 0) == (service->n_ports > 0))
 			return known;
 	}
 	return NULL;
@@ -212,18 +213,18 @@ static int plan_distribution(
 	if (r < 0)
 		return r;
 	fallback = table;
-	if (protocol == IPPROTO_TCP) {
+	if (protocol == IPPROTO_TCP || service->persistence > 0) {
 		r = get_table(b, service, BUCKETS_RENDEZVOUS, &fallback);
 		if (r < 0)
 			return r;
 	}
-	distribution = find_distribution(
-		group, protocol, service->scheduler, table, service->n_ports > 0);
+	distribution = find_distribution(group, service, protocol, table);
 	if (!distribution) {
 		distribution = &group->distributions[group->n_distributions++];
 		*distribution = (struct plan_distribution){
 			.protocol = protocol,
 			.scheduler = service->scheduler,
+			.persistence = service->persistence,
 			.table = table,
 			.fallback = fallback,
 			.service = service->name,
@@ -392,7 +393,8 @@ static int plan_suppression(
 	suppress->vips = vips;
 	for (size_t i = 0; i < group->n_vips; i++)
 		vips[suppress->n_vips++] = &group->vips[i];
-	suppress->source = self->address;
+	if (self->address.family == AF_INET)
+		suppress->source = self->address;
 	return 0;
 }
 
@@ -434,6 +436,7 @@ int plan_build(
 	plan->mac = own_mac(cluster);
 	plan->n_buckets = conf->buckets;
 	plan->seed = conf->seed;
+	plan->counters = conf->counters;
 	plan->groups = calloc(conf->n_groups, sizeof(*plan->groups));
 	if (!plan->groups)
 		return -ENOMEM;
@@ -463,14 +466,17 @@ int plan_build(
 
 static void group_done(struct plan_group *group)
 {
-	for (size_t i = 0; i < group->n_tables; i++)
+	for (size_t i = 0; i < group->n_tables; i++) {
 		free(group->tables[i].slots);
+		free(group->tables[i].pinned);
+	}
 	for (size_t i = 0; i < group->n_distributions; i++)
 		free(group->distributions[i].ports);
 	free(group->members);
 	free(group->tables);
 	free(group->distributions);
 	free(group->outgoing);
+	free(group->pins);
 	free(group->peers);
 }
 

@@ -2,7 +2,27 @@
 #include "compiler.h"
 
 #include <errno.h>
+#include <net/ethernet.h>
 #include <stdlib.h>
+
+static const char *peer_set(struct compiler *c)
+{
+	const struct plan_group *group = c->group;
+	struct build *b = &c->build;
+	char *name = compile_name(c, "peers", NULL);
+	const struct ruleset_set *known = compile_find_set(c, name);
+	struct ruleset_set *set;
+
+	if (known)
+		return known->name;
+	set = build_set(b, name, compile_group_origin(c));
+	set->key = KEY_ETHER_SOURCE_RAW;
+	set->size = build_size(group->n_peers);
+	for (size_t i = 0; i < group->n_peers; i++)
+		build_element(b, set, build_text(b, "%s", group->peers[i].name))->key = build_value(
+			group->peers[i].mac.bytes, 6);
+	return set->name;
+}
 
 /*
  * What another balancer has forwarded to us is ours to keep: two active
@@ -13,7 +33,6 @@ static void compile_loop_guard(struct compiler *c, struct ruleset_chain *chain)
 	const struct plan_group *group = c->group;
 	struct build *b = &c->build;
 	struct ruleset_rule *rule;
-	struct ruleset_set *set;
 
 	if (group->n_peers == 0)
 		return;
@@ -21,94 +40,128 @@ static void compile_loop_guard(struct compiler *c, struct ruleset_chain *chain)
 	if (group->n_peers == 1) {
 		rule->comment = build_text(b, "loop guard: from balancer %s", group->peers[0].name);
 		rule_match(rule, FIELD_ETHER_SOURCE_RAW, build_value(group->peers[0].mac.bytes, 6));
-		rule_verdict(rule, VERDICT_ACCEPT, NULL);
-		return;
+	} else {
+		rule->comment = build_text(b, "loop guard: from another balancer");
+		rule_match_set(rule, FIELD_ETHER_SOURCE_RAW, peer_set(c));
 	}
-	rule->comment = build_text(b, "loop guard: from another balancer");
-	set = build_set(b, compile_name(c, "peers", NULL), compile_group_origin(c));
-	set->key = KEY_ETHER_SOURCE_RAW;
-	set->size = build_size(group->n_peers);
-	for (size_t i = 0; i < group->n_peers; i++)
-		build_element(b, set, build_text(b, "%s", group->peers[i].name))->key = build_value(
-			group->peers[i].mac.bytes, 6);
-	rule_match_set(rule, FIELD_ETHER_SOURCE_RAW, set->name);
 	rule_verdict(rule, VERDICT_ACCEPT, NULL);
 }
 
-static void compile_outgoing(struct compiler *c, struct ruleset_chain *chain)
+static const char *outgoing_map(struct compiler *c)
 {
-	static const uint8_t ethertype_ip[] = { 0x08, 0x00 };
-	static const struct ruleset_source port = {
-		.kind = SOURCE_FIELDS,
-		.fields = { FIELD_TH_DESTINATION_PORT },
-		.n_fields = 1,
-	};
 	const struct plan_group *group = c->group;
 	struct build *b = &c->build;
-	struct ruleset_rule *rule;
+	char *name = compile_name(c, c->view->outgoing, NULL);
+	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 
-	if (group->n_outgoing == 0)
-		return;
-	set = build_set(b, compile_name(c, "outgoing", NULL), compile_group_origin(c));
-	set->key = KEY_PORT;
+	if (known)
+		return known->name;
+	set = build_set(b, name, compile_group_origin(c));
+	set->key = c->view->port_key;
 	set->data = DATA_VERDICT;
 	set->interval = true;
 	for (size_t i = 0; i < group->n_outgoing; i++) {
 		const struct plan_outgoing *outgoing = &group->outgoing[i];
-		const char *name = group->members[outgoing->member].name;
-		struct ruleset_element *element = build_element(b, set, build_text(b, "%s", name));
+		const char *member = group->members[outgoing->member].name;
+		struct ruleset_element *element = build_element(
+			b, set, build_text(b, "%s", member));
 
 		element->key = build_port(outgoing->range.first);
 		element->last = build_port(outgoing->range.last);
 		element->verdict = (struct ruleset_verdict){ VERDICT_GOTO,
 			c->member_chains[outgoing->member] };
 	}
-	rule = build_rule(b, chain, build_text(b, "replies to connections that members opened"),
-		compile_group_origin(c));
-	rule_match(rule, FIELD_META_PROTOCOL, build_value(ethertype_ip, sizeof(ethertype_ip)));
-	rule_look_up(rule, STATEMENT_VMAP, port, set->name);
+	return set->name;
 }
 
-static void compile_rules(struct compiler *c, struct ruleset_chain *chain, const char **learning,
-	const char *fragment_chain)
+static void compile_outgoing(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
+{
+	static const uint8_t ethertype_ip[] = { 0x08, 0x00 };
+	const struct ruleset_source port = {
+		.kind = SOURCE_FIELDS,
+		.fields = { c->view->vip_port },
+		.n_fields = 1,
+	};
+	struct build *b = &c->build;
+	struct ruleset_rule *rule;
+
+	if (c->group->n_outgoing == 0)
+		return;
+	rule = build_rule(b, chain, build_text(b, "replies to connections that members opened"),
+		compile_group_origin(c));
+	/* Only the test for IPv4 VIPs is raw, and may have let another packet pass. */
+	if (kind == VIEW_IP)
+		rule_match(rule, FIELD_META_PROTOCOL, build_value(ethertype_ip, 2));
+	rule_look_up(rule, STATEMENT_VMAP, port, outgoing_map(c));
+}
+
+void compile_services(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
 {
 	const struct plan_group *group = c->group;
 	size_t i = 0;
 
-	compile_loop_guard(c, chain);
+	c->view = view_get(kind);
 	for (; i < group->n_distributions && group->distributions[i].n_ports > 0; i++)
-		compile_distribution(c, chain, &group->distributions[i], learning[i]);
-	compile_outgoing(c, chain);
-	compile_later_fragments(c, chain, fragment_chain);
+		compile_distribution(c, chain, &group->distributions[i], c->learning[kind][i]);
+	compile_outgoing(c, chain, kind);
 	for (; i < group->n_distributions; i++)
-		compile_distribution(c, chain, &group->distributions[i], learning[i]);
+		compile_distribution(c, chain, &group->distributions[i], c->learning[kind][i]);
 }
 
-int compile_group(struct compiler *c, const char **ret_chain)
+void compile_vip_rules(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
+{
+	compile_loop_guard(c, chain);
+	compile_services(c, chain, kind);
+	compile_later_fragments(c, chain, kind);
+	compile_errors(c, chain, kind);
+}
+
+static void compile_learning_chains(struct compiler *c, enum view_kind kind)
+{
+	c->view = view_get(kind);
+	for (size_t i = 0; i < c->group->n_distributions; i++)
+		c->learning[kind][i] = compile_learning(c, &c->group->distributions[i]);
+}
+
+static void compile_family(struct compiler *c, enum view_kind kind, enum view_kind error)
+{
+	compile_fragment_chain(c, kind);
+	compile_learning_chains(c, kind);
+	compile_learning_chains(c, error);
+	compile_error_chain(c, kind);
+}
+
+int compile_group(struct compiler *c)
 {
 	const struct plan_group *group = c->group;
-	struct build *b = &c->build;
-	_cleanup_(free_p)
-		const char **member_chains = calloc(group->n_members + 1, sizeof(*member_chains));
-	_cleanup_(free_p)
-		const char **learning = calloc(group->n_distributions + 1, sizeof(*learning));
-	const char *fragment_chain;
-	struct ruleset_chain *chain;
 
-	if (!member_chains || !learning)
+	c->member_chains = calloc(group->n_members + 1, sizeof(*c->member_chains));
+	c->pin_chains = calloc(group->n_members + 1, sizeof(*c->pin_chains));
+	if (!c->member_chains || !c->pin_chains)
 		return -ENOMEM;
-	c->member_chains = member_chains;
-	compile_fragment_map(c);
+	for (size_t i = 0; i < N_VIEWS; i++) {
+		c->learning[i] = calloc(group->n_distributions + 1, sizeof(**c->learning));
+		if (!c->learning[i])
+			return -ENOMEM;
+	}
 	compile_members(c);
-	fragment_chain = compile_fragment_chain(c);
-	for (size_t i = 0; i < group->n_distributions; i++)
-		if (compile_is_learned(&group->distributions[i]))
-			learning[i] = compile_learning(c, &group->distributions[i]);
-	chain = build_chain(b, build_text(b, "vip/%s", group->name), compile_group_origin(c));
-	compile_rules(c, chain, learning, fragment_chain);
-	if (b->failed)
-		return -ENOMEM;
-	*ret_chain = chain->name;
-	return 0;
+	compile_pins(c);
+	if (compile_has_family(group, AF_INET))
+		compile_family(c, VIEW_IP, VIEW_ERROR);
+	if (compile_has_family(group, AF_INET6))
+		compile_family(c, VIEW_IP6, VIEW_ERROR6);
+	return c->build.failed ? -ENOMEM : 0;
+}
+
+void compile_group_done(struct compiler *c)
+{
+	for (size_t i = 0; i < N_VIEWS; i++) {
+		free(c->learning[i]);
+		c->learning[i] = NULL;
+	}
+	free(c->member_chains);
+	free(c->pin_chains);
+	c->member_chains = NULL;
+	c->pin_chains = NULL;
 }

@@ -2,47 +2,68 @@
 #include "compiler.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+/* Packets a second that may go to everyone: many enough for what is rare, too few for an attack. */
+enum { EVERYONE_RATE = 256 };
+
+static char *member_origin(struct compiler *c, const struct plan_member *member)
+{
+	return build_origin(&c->build, "member", member->name, &member->location);
+}
+
+static char *member_comment(struct compiler *c, const struct plan_member *member)
+{
+	char mac[MAC_TEXT_MAX];
+
+	if (member->local)
+		return build_text(&c->build, "%s is this host", member->name);
+	return build_text(&c->build, "%s %s", member->name, mac_format(&member->mac, mac));
+}
+
+/*
+ * One aligned load of 4 bytes, which is what nft does fast, and no test of the family: all
+ * that other packets pay. In IPv4 the bit is "more fragments", in IPv6 it is set in the number of
+ * the fragment header (44), but not in those of TCP and UDP.
+ */
+static void compile_fragment_test(struct compiler *c, struct ruleset_chain *chain,
+	const struct plan_member *member, const char *first_fragments)
+{
+	static const uint8_t more_fragments[] = { 0x00, 0x00, 0x20, 0x00 };
+	struct build *b = &c->build;
+	struct ruleset_rule *rule = build_rule(b, chain,
+		build_text(b, "a first fragment: the others follow it"), member_origin(c, member));
+
+	compile_match_any_bit(
+		rule, FIELD_FRAGMENT_RAW, build_value(more_fragments, sizeof(more_fragments)));
+	rule_write(rule, FIELD_META_MARK, build_number(member->mark));
+	rule_verdict(rule, VERDICT_JUMP, first_fragments);
+}
 
 /*
  * One place per member for its counter and its address: a member whose MAC
- * changes costs one rule. Source and destination MAC are one write, since a
- * write costs the same whatever its length. The source must be our own, or the
- * switch would learn the client's MAC on our port.
+ * changes costs one rule.
  */
-static void compile_member(struct compiler *c, size_t index)
+static void compile_member(struct compiler *c, size_t index, const char *first_fragments)
 {
 	const struct plan_member *member = &c->group->members[index];
 	struct build *b = &c->build;
 	struct ruleset_chain *chain = build_chain(b,
 		build_text(b, "member/%s/%s", c->group->name, member->name),
-		build_origin(b, "member", member->name, &member->location));
-	struct ruleset_statement *forward;
+		member_origin(c, member));
 	struct ruleset_rule *rule;
-	char mac[MAC_TEXT_MAX];
-	uint8_t both[12];
 
 	c->member_chains[index] = chain->name;
-	if (!member->local)
-		compile_first_fragment(c, chain, member);
-	rule = build_rule(
-		b, chain, NULL, build_origin(b, "member", member->name, &member->location));
-	build_statement(rule, STATEMENT_COUNTER);
+	compile_fragment_test(c, chain, member, first_fragments);
+	rule = build_rule(b, chain, member_comment(c, member), member_origin(c, member));
+	compile_count(c, rule);
 	if (member->local) {
-		rule->comment = build_text(b, "%s is this host", member->name);
 		/* A mark is our way to remember; local routing must not see it. */
-		if (compile_group_learns(c->group))
-			rule_write(rule, FIELD_META_MARK, build_number(0));
+		rule_write(rule, FIELD_META_MARK, build_number(0));
 		rule_verdict(rule, VERDICT_ACCEPT, NULL);
 		return;
 	}
-	rule->comment = build_text(b, "%s %s", member->name, mac_format(&member->mac, mac));
-	memcpy(both, member->mac.bytes, 6);
-	memcpy(both + 6, c->plan->mac.bytes, 6);
-	rule_write(rule, FIELD_ETHER_BOTH_RAW, build_value(both, sizeof(both)));
-	forward = build_statement(rule, STATEMENT_FORWARD);
-	forward->interface = b->ruleset->interface;
-	forward->interface_index = c->plan->interface_index;
+	compile_turn(c, rule, member);
+	compile_to_interface(c, rule, STATEMENT_FORWARD);
 }
 
 static int compare_marks(const void *a, const void *b)
@@ -52,7 +73,7 @@ static int compare_marks(const void *a, const void *b)
 	return ruleset_compare_keys(KEY_MARK, &x->key, &y->key);
 }
 
-/* Mark of a remembered flow -> its member. */
+/* Mark of what was remembered -> its member. */
 static void compile_marks(struct compiler *c)
 {
 	struct build *b = &c->build;
@@ -75,9 +96,47 @@ static void compile_marks(struct compiler *c)
 	c->members_by_mark = set->name;
 }
 
+/*
+ * For the few packets that are for one member but do not tell for which: a copy for each.
+ * Who is not concerned ignores it.
+ */
+static void compile_everyone(struct compiler *c)
+{
+	struct build *b = &c->build;
+	struct ruleset_chain *chain = build_chain(
+		b, compile_name(c, "everyone", NULL), compile_group_origin(c));
+	struct ruleset_rule *rule = build_rule(
+		b, chain, build_text(b, "not as an amplifier"), compile_group_origin(c));
+	bool local = false;
+
+	build_statement(rule, STATEMENT_LIMIT)->rate = EVERYONE_RATE;
+	build_statement(rule, STATEMENT_COUNTER);
+	rule_verdict(rule, VERDICT_DROP, NULL);
+	for (size_t i = 0; i < c->group->n_members; i++) {
+		const struct plan_member *member = &c->group->members[i];
+
+		local |= member->local;
+		if (member->local)
+			continue;
+		rule = build_rule(b, chain, member_comment(c, member), member_origin(c, member));
+		compile_turn(c, rule, member);
+		compile_to_interface(c, rule, STATEMENT_DUPLICATE);
+	}
+	rule = build_rule(b, chain,
+		build_text(b, "%s", local ? "and this host" : "all have their copy"),
+		compile_group_origin(c));
+	build_statement(rule, STATEMENT_COUNTER);
+	rule_write(rule, FIELD_META_MARK, build_number(0));
+	rule_verdict(rule, local ? VERDICT_ACCEPT : VERDICT_DROP, NULL);
+	c->everyone = chain->name;
+}
+
 void compile_members(struct compiler *c)
 {
+	const char *first_fragments = compile_first_fragments(c);
+
 	for (size_t i = 0; i < c->group->n_members; i++)
-		compile_member(c, i);
+		compile_member(c, i, first_fragments);
 	compile_marks(c);
+	compile_everyone(c);
 }

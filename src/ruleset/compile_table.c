@@ -28,13 +28,10 @@ static void fill_slots(struct compiler *c, struct ruleset_set *set, const struct
 			continue;
 		element = build_element(&c->build, set, NULL);
 		element->key = build_number(slot);
-		if (member == BUCKETS_NONE)
-			element->verdict.kind = VERDICT_DROP;
-		else if (set->data == DATA_MARK)
+		if (set->data == DATA_MARK)
 			element->mark = c->group->members[member].mark;
 		else
-			element->verdict = (struct ruleset_verdict){ VERDICT_GOTO,
-				c->member_chains[member] };
+			element->verdict = compile_slot_verdict(c, table, slot);
 	}
 }
 
@@ -44,17 +41,15 @@ const char *compile_table(struct compiler *c, size_t index, enum ruleset_data da
 	const struct plan_table *table = &c->group->tables[index];
 	struct build *b = &c->build;
 	char *name = compile_name(c, table_kind(table, data), table->subset);
-	const struct ruleset_set *known = name ? ruleset_find_set(b->table, name) : NULL;
+	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 
-	if (known) {
-		free(name);
+	if (known)
 		return known->name;
-	}
 	set = build_set(b, name,
 		table->subset ? build_origin(b, "service", table->subset, &table->location)
 			      : compile_group_origin(c));
-	set->key = KEY_SLOT;
+	set->key = KEY_NUMBER;
 	set->data = data;
 	set->modulus = c->plan->n_buckets;
 	set->size = c->plan->n_buckets;

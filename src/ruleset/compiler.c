@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
 char *compile_name(struct compiler *c, const char *kind, const char *subset)
 {
@@ -24,18 +25,96 @@ struct ruleset_source compile_mark(void)
 	};
 }
 
-/* rr and random choose anew for each packet; the choice for a TCP flow must be remembered. */
-bool compile_is_learned(const struct plan_distribution *distribution)
+const struct ruleset_set *compile_find_set(struct compiler *c, char *name)
 {
-	return distribution->protocol == IPPROTO_TCP &&
-	       (distribution->scheduler == CONF_SCHEDULER_RR ||
-		       distribution->scheduler == CONF_SCHEDULER_RANDOM);
+	const struct ruleset_set *known = name ? ruleset_find_set(c->build.table, name) : NULL;
+
+	if (known)
+		free(name);
+	return known;
 }
 
-bool compile_group_learns(const struct plan_group *group)
+struct ruleset_source compile_digest(
+	struct compiler *c, const enum ruleset_field *fields, size_t n_fields)
 {
-	for (size_t i = 0; i < group->n_distributions; i++)
-		if (compile_is_learned(&group->distributions[i]))
+	struct ruleset_source source = {
+		.kind = SOURCE_JHASH,
+		.n_fields = n_fields,
+		.modulus = UINT32_MAX,
+		.seed = c->plan->seed,
+	};
+
+	memcpy(source.fields, fields, n_fields * sizeof(*fields));
+	return source;
+}
+
+const char *compile_memory(
+	struct compiler *c, char *name, char *origin, uint32_t size, unsigned int seconds)
+{
+	struct ruleset_set *set = build_set(&c->build, name, origin);
+
+	set->key = KEY_NUMBER;
+	set->modulus = UINT32_MAX;
+	set->data = DATA_MARK;
+	set->dynamic = true;
+	set->size = size;
+	set->timeout_ms = UINT64_C(1000) * seconds;
+	return set->name;
+}
+
+void compile_match_any_bit(
+	struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value mask)
+{
+	struct ruleset_statement *match = build_statement(rule, STATEMENT_MATCH);
+
+	match->field = field;
+	match->value = (struct ruleset_value){ .length = mask.length };
+	match->mask = mask;
+	match->negate = true;
+}
+
+void compile_match_icmp(struct ruleset_rule *rule, int family)
+{
+	static const uint8_t icmp = IPPROTO_ICMP, icmp6 = IPPROTO_ICMPV6;
+
+	if (family == AF_INET)
+		rule_match(rule, FIELD_IP_PROTOCOL, build_value(&icmp, 1));
+	else
+		rule_match(rule, FIELD_META_L4PROTO, build_value(&icmp6, 1));
+}
+
+/*
+ * Source and destination are one write, since a write costs the same whatever its
+ * length. The source must be our own, or the switch would learn the client's MAC on our port.
+ */
+void compile_turn(struct compiler *c, struct ruleset_rule *rule, const struct plan_member *member)
+{
+	uint8_t both[12];
+
+	memcpy(both, member->mac.bytes, 6);
+	memcpy(both + 6, c->plan->mac.bytes, 6);
+	rule_write(rule, FIELD_ETHER_BOTH_RAW, build_value(both, sizeof(both)));
+}
+
+void compile_to_interface(
+	struct compiler *c, struct ruleset_rule *rule, enum ruleset_statement_kind kind)
+{
+	struct ruleset_statement *statement = build_statement(rule, kind);
+
+	statement->interface = c->build.ruleset->interface;
+	statement->interface_index = c->plan->interface_index;
+}
+
+void compile_count(struct compiler *c, struct ruleset_rule *rule)
+{
+	if (c->plan->counters)
+		build_statement(rule, STATEMENT_COUNTER);
+}
+
+bool compile_has_family(const struct plan_group *group, int family)
+{
+	for (size_t i = 0; i < group->n_vips; i++)
+		if (group->vips[i].prefix.address.family == family)
 			return true;
 	return false;
 }
@@ -57,10 +136,10 @@ void compile_add_addresses(struct compiler *c, struct ruleset_set *set, const st
 		struct ruleset_element *element;
 
 		element = build_element(b, set,
-			set->key == KEY_ADDRESS
+			set->key == KEY_ADDRESS || set->key == KEY_ADDRESS6
 				? NULL
 				: build_text(b, "%s", address_format(&address, text)));
-		element->key = build_value(address.bytes, 4);
+		element->key = build_value(address.bytes, address_size(address.family));
 	}
 }
 

@@ -1,24 +1,70 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The compiler's own rooms: members, bucket tables, distributions, groups, ARP. Each adds its
- * sets, chains and rules to the table that is being built.
+ * The compiler's own rooms: views, members, bucket tables, distributions, fragments, ICMP
+ * errors, groups, ARP and neighbour discovery. Each adds its sets, chains and rules to the table
+ * that is being built.
  */
 
 #include "build.h"
 #include "drover/plan.h"
 
+/*
+ * A flow is met in four kinds of packet: its own ones, of IPv4 or IPv6, and ICMP errors about
+ * what a member has sent on it. The rules are the same for all; a view says where in such
+ * a packet they find the fields.
+ */
+enum view_kind {
+	VIEW_IP,
+	VIEW_IP6,
+	VIEW_ERROR,
+	VIEW_ERROR6,
+	N_VIEWS,
+};
+
+struct view {
+	bool is_error;
+	const char *chain;  /* kind of the chain that a packet enters: "vip", "icmp6" */
+	const char *learn;  /* … of those that remember flows */
+	const char *recall; /* … and those that remember clients */
+	const char *ports;  /* kind of the port sets */
+	const char *outgoing;
+	const char *pins;
+	enum ruleset_key port_key;
+	enum ruleset_key flow_key;
+	struct ruleset_source flow; /* the whole flow, as pins are keyed */
+	enum ruleset_field protocol;
+	enum ruleset_field client;
+	enum ruleset_field client_port;
+	enum ruleset_field vip_port;
+};
+
 struct compiler {
 	struct build build;
 	const struct plan *plan;
 	const struct plan_group *group;
-	const char **member_chains;  /* of group->members */
-	const char *members_by_mark; /* the map of remembered flows and packets */
+	const struct view *view;
+
+	/* Of the group: */
+	const char **member_chains; /* of group->members */
+	const char **pin_chains; /* of group->members, and of nobody; NULL where there are none */
+	const char *members_by_mark; /* the map of what remembered flows and packets name */
 	const char *fragments;       /* the map of remembered packets */
+	const char *everyone;        /* the chain that leads to all members */
+	const char *fragment_chains[N_VIEWS]; /* of VIEW_IP and VIEW_IP6 */
+	const char *error_chains[N_VIEWS];    /* for those, of VIEW_ERROR and VIEW_ERROR6 */
+	const char **learning[N_VIEWS]; /* chains of group->distributions; NULL if stateless */
 };
+
+const struct view *view_get(enum view_kind kind);
+
+/* --- names, sources, small rules ---------------------------------------------- */
 
 /* "kind/group" or, with a subset, "kind/group/subset". */
 char *compile_name(struct compiler *c, const char *kind, const char *subset);
+
+/* If there is a set of this name already, frees name and returns it; else NULL. */
+const struct ruleset_set *compile_find_set(struct compiler *c, char *name);
 
 /* The origin of what belongs to the group as a whole. */
 char *compile_group_origin(struct compiler *c);
@@ -26,45 +72,99 @@ char *compile_group_origin(struct compiler *c);
 /* What c->members_by_mark is looked up by. */
 struct ruleset_source compile_mark(void);
 
-/* Makes the chain of each member, and the map from marks to them. */
-void compile_members(struct compiler *c);
-
-/* Returns the name of the map for a table of the group, which is made at its first use. */
-const char *compile_table(struct compiler *c, size_t index, enum ruleset_data data);
-
-/* Makes the map of packets whose first fragment has been seen. */
-void compile_fragment_map(struct compiler *c);
-
-/* Adds the rule of a member's chain that remembers a first fragment. */
-void compile_first_fragment(
-	struct compiler *c, struct ruleset_chain *chain, const struct plan_member *member);
-
-/* Makes the chain that later fragments go to; returns its name. Adds the rule that leads there. */
-const char *compile_fragment_chain(struct compiler *c);
-void compile_later_fragments(
-	struct compiler *c, struct ruleset_chain *chain, const char *fragment_chain);
-
-/* True if flows of the distribution must be remembered. */
-bool compile_is_learned(const struct plan_distribution *distribution);
-bool compile_group_learns(const struct plan_group *group);
-
-/* Makes the chain of a learned distribution; returns its name. */
-const char *compile_learning(struct compiler *c, const struct plan_distribution *distribution);
-
-/* Adds the rule of a distribution; learning is its chain if it is learned, else NULL. */
-void compile_distribution(struct compiler *c, struct ruleset_chain *chain,
-	const struct plan_distribution *distribution, const char *learning);
-
 /*
- * Makes everything of c->group up to the chain that its packets enter, whose name
- * *ret_chain becomes. Returns 0 or -ENOMEM.
+ * The fields' digest, by which packets, flows and clients are remembered: one map serves
+ * both families and ICMP errors. That two flows in 2^32 share a digest does no harm,
+ * they share a member then.
  */
-int compile_group(struct compiler *c, const char **ret_chain);
+struct ruleset_source compile_digest(
+	struct compiler *c, const enum ruleset_field *fields, size_t n_fields);
+
+/* Makes a map from digests to marks that packets fill; returns its name. */
+const char *compile_memory(
+	struct compiler *c, char *name, char *origin, uint32_t size, unsigned int seconds);
+
+/* Adds a match of the bits of mask, which is as long as the field, being not all zero. */
+void compile_match_any_bit(
+	struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value mask);
+
+/* Adds a test for ICMP of a family. */
+void compile_match_icmp(struct ruleset_rule *rule, int family);
+
+/* Adds the write of both MACs that turns a packet to a member. */
+void compile_turn(struct compiler *c, struct ruleset_rule *rule, const struct plan_member *member);
+
+/* Adds a statement that names the interface of the plan: to forward or to duplicate. */
+void compile_to_interface(
+	struct compiler *c, struct ruleset_rule *rule, enum ruleset_statement_kind kind);
+
+/* Adds a counter, unless the configuration wants none. */
+void compile_count(struct compiler *c, struct ruleset_rule *rule);
+
+bool compile_has_family(const struct plan_group *group, int family);
 
 /* Adds all addresses of a prefix to a set keyed by address, and sorts them at the end. */
 void compile_add_addresses(
 	struct compiler *c, struct ruleset_set *set, const struct prefix *prefix);
 void compile_finish_addresses(struct ruleset_set *set);
 
-/* Makes the arp table. Returns 0 or -ENOMEM. */
+/* --- rooms ------------------------------------------------------------------------ */
+
+/* Makes the chain of each member, the map from marks to them, and the chain to all of them. */
+void compile_members(struct compiler *c);
+
+/* Returns the name of the map for a table of the group, which is made at its first use. */
+const char *compile_table(struct compiler *c, size_t index, enum ruleset_data data);
+
+/* Makes the map of packets whose first fragment was seen, and the chain that fills it. */
+const char *compile_first_fragments(struct compiler *c);
+
+/* Makes the chain that later fragments go to. Adds the rule that leads there. */
+void compile_fragment_chain(struct compiler *c, enum view_kind kind);
+void compile_later_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind);
+
+/* True if the group has pins of a family. */
+bool compile_has_pins(const struct plan_group *group, int family);
+
+/* Makes the chains through which the pinned slots of a table lead, ahead of their members. */
+void compile_pins(struct compiler *c);
+
+/* Where a slot leads: through the pins if it has any, to its member, or nowhere. */
+struct ruleset_verdict compile_slot_verdict(
+	struct compiler *c, const struct plan_table *table, uint32_t slot);
+
+/* Adds the rule that looks a flow up among the pins, if the group has any for the view. */
+void compile_pin_rule(struct compiler *c, struct ruleset_chain *chain);
+
+/* Makes the chain of a distribution that remembers flows or clients; NULL for any other. */
+const char *compile_learning(struct compiler *c, const struct plan_distribution *distribution);
+
+/* What a slot is drawn from, in the view. */
+struct ruleset_source compile_slot_source(struct compiler *c, enum conf_scheduler scheduler);
+
+/* "tcp-rr", "udp-hash-300s"; for every port that no service names, "tcp-rr-rest". */
+char *compile_distribution_name(
+	struct compiler *c, const char *kind, const struct plan_distribution *distribution);
+char *compile_distribution_origin(struct compiler *c, const struct plan_distribution *distribution);
+
+/* Adds the rule of a distribution; learning is its chain if it has one. */
+void compile_distribution(struct compiler *c, struct ruleset_chain *chain,
+	const struct plan_distribution *distribution, const char *learning);
+
+/* Adds the rules by which distributions and outgoing ranges are found, in the view. */
+void compile_services(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind);
+
+/* Makes the chain of ICMP errors. Adds the rule that leads there. */
+void compile_error_chain(struct compiler *c, enum view_kind kind);
+void compile_errors(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind);
+
+/* Makes all chains of c->group but those that its packets enter. Returns 0 or -ENOMEM. */
+int compile_group(struct compiler *c);
+void compile_group_done(struct compiler *c);
+
+/* Adds all rules for the packets to the group's VIPs of a family. */
+void compile_vip_rules(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind);
+
+/* Make the tables of a host that holds VIPs without the duty. Return 0 or -ENOMEM. */
 int compile_arp(struct compiler *c);
+int compile_nd(struct compiler *c);

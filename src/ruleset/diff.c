@@ -87,7 +87,7 @@ static int compare_numbers(const void *a, const void *b)
 {
 	const struct ruleset_element *const *x = a, *const *y = b;
 
-	return ruleset_compare_keys(KEY_SLOT, &(*x)->key, &(*y)->key);
+	return ruleset_compare_keys(KEY_NUMBER, &(*x)->key, &(*y)->key);
 }
 
 static int compare_bytes(const void *a, const void *b)
@@ -114,7 +114,7 @@ static int view_init(struct view *view, const struct ruleset_set *set, enum rule
 	}
 	if (!sorted)
 		qsort(view->elements, view->n, sizeof(*view->elements),
-			key == KEY_SLOT || key == KEY_MARK ? compare_numbers : compare_bytes);
+			key == KEY_NUMBER || key == KEY_MARK ? compare_numbers : compare_bytes);
 	return 0;
 }
 

@@ -7,8 +7,11 @@
 /* What nft tests for before it reads a field; once in each rule. */
 enum field_dependency {
 	DEPENDS_ON_NOTHING,
-	DEPENDS_ON_IP,  /* meta protocol ip */
-	DEPENDS_ON_TCP, /* meta l4proto tcp */
+	DEPENDS_ON_IP, /* meta protocol ip */
+	DEPENDS_ON_IP6,
+	DEPENDS_ON_TCP,  /* meta l4proto tcp */
+	DEPENDS_ON_ICMP, /* both of IPv4 and of ICMP */
+	DEPENDS_ON_ICMP6,
 };
 
 /* How a value of the field is written. */
@@ -16,22 +19,31 @@ enum field_format {
 	FORMAT_HEX,           /* 0x0a090064 */
 	FORMAT_DECIMAL,       /* 25 */
 	FORMAT_ADDRESS,       /* 10.9.0.100 */
+	FORMAT_ADDRESS6,      /* 2001:db8::100 */
 	FORMAT_STRING,        /* "eth0" */
 	FORMAT_PROTOCOL,      /* tcp */
 	FORMAT_ETHERTYPE,     /* ip */
 	FORMAT_ARP_OPERATION, /* request */
 	FORMAT_TCP_FLAGS,     /* fin,syn */
+	FORMAT_ICMP_TYPE,     /* time-exceeded */
 	FORMAT_MARK,          /* a number in host order, as hexadecimal */
 	FORMAT_NUMBER,        /* a number in host order, as decimal */
 };
 
+enum field_place {
+	PLACE_PAYLOAD,
+	PLACE_META,
+	PLACE_FRAGMENT_HEADER, /* of IPv6 */
+};
+
 struct field {
 	const char *text;
-	bool is_meta;
-	uint32_t base;   /* NFT_PAYLOAD_*, unless is_meta */
+	enum field_place place;
+	uint32_t base;   /* PLACE_PAYLOAD: NFT_PAYLOAD_* */
 	uint32_t offset; /* bytes */
 	uint32_t length;
-	uint32_t meta_key; /* NFT_META_*, if is_meta */
+	uint32_t meta_key; /* PLACE_META: NFT_META_* */
+	uint8_t mask[2]; /* the field's own bits, where it is not all of its bytes; nft knows it */
 	enum field_dependency dependency;
 	enum field_format format;
 };

@@ -6,19 +6,30 @@
 
 struct nftnl_set;
 
-struct key {
-	/* As in "typeof @nh,128,32" or "type mark"; KEY_SLOT adds its modulus. */
-	const char *text;
-	enum field_format format; /* of an element's key */
-	uint32_t type;   /* nft's own number of the data type, which the kernel just keeps */
-	uint32_t length; /* in bytes */
-	bool host_order;
-	bool is_typeof;
+enum { KEY_PARTS_MAX = 5 };
+
+/* One field of a key. */
+struct key_part {
+	enum field_format format;
+	uint32_t type;     /* nft's own number of the data type, which the kernel just keeps */
+	uint32_t length;   /* in bytes; in a key of several parts each takes whole words of 4 */
 	uint32_t raw_base; /* "typeof @base,offset,length", in bits: NFT_PAYLOAD_* */
 	uint32_t raw_offset;
 };
 
+struct key {
+	const char
+		*text; /* as in "typeof @nh,128,32" or "type mark"; KEY_NUMBER adds its modulus */
+	bool is_typeof;
+	bool host_order;
+	size_t n_parts;
+	struct key_part parts[KEY_PARTS_MAX];
+};
+
 const struct key *key_get(enum ruleset_key key);
+
+/* Writes one key of a set, "tcp . 192.0.2.9 . 40000 . 192.0.2.100 . 80". */
+void key_write_value(FILE *file, enum ruleset_key key, const struct ruleset_value *value);
 
 /* Writes "typeof numgen inc mod 4096 : verdict" for a set. */
 void key_write_type(FILE *file, const struct ruleset_set *set);

@@ -37,6 +37,8 @@ uint16_t message_family(enum ruleset_family family)
 		return NFPROTO_NETDEV;
 	case RULESET_ARP:
 		return NFPROTO_ARP;
+	case RULESET_IP6:
+		return NFPROTO_IPV6;
 	}
 	return NFPROTO_UNSPEC;
 }
@@ -117,6 +119,9 @@ static void set_hook(struct nftnl_chain *made, const struct ruleset_chain *chain
 	case HOOK_ARP_OUTPUT:
 		number = 1; /* NF_ARP_OUT */
 		break;
+	case HOOK_IP6_INPUT:
+		number = NF_INET_LOCAL_IN;
+		break;
 	}
 	nftnl_chain_set_str(made, NFTNL_CHAIN_TYPE, "filter");
 	nftnl_chain_set_u32(made, NFTNL_CHAIN_HOOKNUM, number);
@@ -165,8 +170,8 @@ int message_delete_chain(
 
 /* --- rules ------------------------------------------------------------------ */
 
-static struct nftnl_rule *make_rule(
-	const struct ruleset_chain *chain, const struct ruleset_rule *rule)
+static struct nftnl_rule *make_rule(enum ruleset_family family, const struct ruleset_chain *chain,
+	const struct ruleset_rule *rule)
 {
 	_cleanup_(nftnl_rule_free_p) struct nftnl_rule *made = nftnl_rule_alloc();
 	_cleanup_(nftnl_udata_buf_free_p) struct nftnl_udata_buf *comment = NULL;
@@ -174,7 +179,7 @@ static struct nftnl_rule *make_rule(
 	if (!made || nftnl_rule_set_str(made, NFTNL_RULE_TABLE, RULESET_TABLE_NAME) < 0 ||
 		nftnl_rule_set_str(made, NFTNL_RULE_CHAIN, chain->name) < 0)
 		return NULL;
-	if (rule && statement_add_all(made, rule) < 0)
+	if (rule && statement_add_all(made, rule, family) < 0)
 		return NULL;
 	if (rule && rule->comment) {
 		comment = comment_data(rule->comment);
@@ -189,7 +194,8 @@ static struct nftnl_rule *make_rule(
 static int put_rule(struct batch *batch, const struct ruleset_table *table,
 	const struct ruleset_chain *chain, const struct ruleset_rule *rule)
 {
-	_cleanup_(nftnl_rule_free_p) struct nftnl_rule *made = make_rule(chain, rule);
+	_cleanup_(nftnl_rule_free_p) struct nftnl_rule *made = make_rule(
+		table->family, chain, rule);
 	struct nlmsghdr *header = NULL;
 
 	if (made)
@@ -226,6 +232,19 @@ static struct nftnl_set *make_set(const struct ruleset_set *set)
 	return take_ptr(made);
 }
 
+/* The kernel gives each element a counter of its own. */
+static int add_element_counter(struct nftnl_set *made)
+{
+	struct nftnl_expr *counter = nftnl_expr_alloc("counter");
+
+	if (!counter)
+		return -ENOMEM;
+	nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_PACKETS, 0);
+	nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_BYTES, 0);
+	nftnl_set_add_expr(made, counter);
+	return 0;
+}
+
 static int define_set(struct nftnl_set *made, const struct ruleset_set *set)
 {
 	uint32_t flags = 0;
@@ -243,6 +262,8 @@ static int define_set(struct nftnl_set *made, const struct ruleset_set *set)
 	nftnl_set_set_u32(made, NFTNL_SET_FLAGS, flags);
 	if (set->size > 0)
 		nftnl_set_set_u32(made, NFTNL_SET_DESC_SIZE, set->size);
+	if (set->counter && add_element_counter(made) < 0)
+		return -ENOMEM;
 	return key_apply(made, set);
 }
 
@@ -297,7 +318,8 @@ static int set_data(struct nftnl_set_elem *made, const struct ruleset_set *set,
 		verdict = NF_DROP;
 		break;
 	case VERDICT_GOTO:
-		verdict = (uint32_t)NFT_GOTO;
+	case VERDICT_JUMP:
+		verdict = (uint32_t)(element->verdict.kind == VERDICT_GOTO ? NFT_GOTO : NFT_JUMP);
 		if (nftnl_set_elem_set_str(made, NFTNL_SET_ELEM_CHAIN, element->verdict.chain) < 0)
 			return -ENOMEM;
 		break;
@@ -488,6 +510,12 @@ char *message_sign_rule(struct nftnl_rule *rule)
 	return close_text(file, &text);
 }
 
+static int write_set_expression(struct nftnl_expr *expr, void *data)
+{
+	fprintf(data, "%s ", nftnl_expr_get_str(expr, NFTNL_EXPR_NAME));
+	return 0;
+}
+
 char *message_sign_set(const struct nftnl_set *set)
 {
 	uint32_t length = 0;
@@ -505,11 +533,12 @@ char *message_sign_set(const struct nftnl_set *set)
 		nftnl_set_get_u32(set, NFTNL_SET_DATA_TYPE),
 		nftnl_set_get_u32(set, NFTNL_SET_DESC_SIZE),
 		(unsigned long long)nftnl_set_get_u64(set, NFTNL_SET_TIMEOUT));
+	(void)nftnl_set_expr_foreach(set, write_set_expression, file);
 	write_hex(file, data, data ? length : 0);
 	return close_text(file, &text);
 }
 
-static int sign_chain(struct ruleset_chain *chain)
+static int sign_chain(enum ruleset_family family, struct ruleset_chain *chain)
 {
 	_cleanup_(nftnl_chain_free_p) struct nftnl_chain *made = make_chain(chain);
 
@@ -521,7 +550,7 @@ static int sign_chain(struct ruleset_chain *chain)
 		return -ENOMEM;
 	for (size_t i = 0; i < chain->n_rules; i++) {
 		_cleanup_(nftnl_rule_free_p) struct nftnl_rule *rule = make_rule(
-			chain, &chain->rules[i]);
+			family, chain, &chain->rules[i]);
 
 		if (!rule)
 			return -ENOMEM;
@@ -551,7 +580,7 @@ int message_sign_ruleset(struct ruleset *ruleset)
 			if (sign_set(&table->sets[i]) < 0)
 				return -ENOMEM;
 		for (size_t i = 0; i < table->n_chains; i++)
-			if (sign_chain(&table->chains[i]) < 0)
+			if (sign_chain(table->family, &table->chains[i]) < 0)
 				return -ENOMEM;
 	}
 	return 0;

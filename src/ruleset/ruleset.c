@@ -78,7 +78,7 @@ int ruleset_compare_keys(
 {
 	uint32_t x, y;
 
-	if (key != KEY_SLOT && key != KEY_MARK)
+	if (key != KEY_NUMBER && key != KEY_MARK)
 		return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 	memcpy(&x, a->bytes, sizeof(x));
 	memcpy(&y, b->bytes, sizeof(y));

@@ -15,6 +15,8 @@ static const char *family_name(enum ruleset_family family)
 		return "netdev";
 	case RULESET_ARP:
 		return "arp";
+	case RULESET_IP6:
+		return "ip6";
 	}
 	return NULL;
 }
@@ -32,12 +34,10 @@ static void write_timeout(FILE *file, uint64_t milliseconds)
 static void write_element(
 	FILE *file, const struct ruleset_set *set, const struct ruleset_element *element)
 {
-	const struct key *key = key_get(set->key);
-
-	field_write_value(file, key->format, &element->key);
+	key_write_value(file, set->key, &element->key);
 	if (set->interval && ruleset_compare_keys(set->key, &element->key, &element->last) != 0) {
 		fputc('-', file);
-		field_write_value(file, key->format, &element->last);
+		key_write_value(file, set->key, &element->last);
 	}
 	if (element->comment)
 		fprintf(file, " comment \"%s\"", element->comment);
@@ -77,6 +77,8 @@ static void write_set(FILE *file, const struct ruleset_set *set)
 		fprintf(file, "\t\tsize %u\n", set->size);
 	if (set->interval)
 		fputs("\t\tflags interval\n", file);
+	if (set->counter)
+		fputs("\t\tcounter\n", file);
 	if (set->dynamic)
 		fputs("\t\tflags dynamic,timeout\n", file);
 	if (set->timeout_ms > 0)
@@ -96,6 +98,7 @@ static void write_hook(FILE *file, const struct ruleset_chain *chain)
 			chain->interface);
 		break;
 	case HOOK_ARP_INPUT:
+	case HOOK_IP6_INPUT:
 		fputs("\t\ttype filter hook input priority 0; policy accept;\n", file);
 		break;
 	case HOOK_ARP_OUTPUT:

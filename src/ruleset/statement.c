@@ -9,6 +9,7 @@
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -75,6 +76,9 @@ void statement_write_verdict(FILE *file, const struct ruleset_verdict *verdict)
 	case VERDICT_GOTO:
 		fprintf(file, "goto %s", verdict->chain);
 		break;
+	case VERDICT_JUMP:
+		fprintf(file, "jump %s", verdict->chain);
+		break;
 	}
 }
 
@@ -88,7 +92,7 @@ void statement_write(FILE *file, const struct ruleset_statement *statement)
 		write_match(file, statement);
 		break;
 	case STATEMENT_MATCH_SET:
-		fprintf(file, "%s @%s", field, statement->set);
+		fprintf(file, "%s %s@%s", field, statement->negate ? "!= " : "", statement->set);
 		break;
 	case STATEMENT_VMAP:
 		write_source(file, &statement->source);
@@ -100,17 +104,21 @@ void statement_write(FILE *file, const struct ruleset_statement *statement)
 		fprintf(file, " map @%s", statement->set);
 		break;
 	case STATEMENT_REMEMBER:
-		fprintf(file, "update @%s { ", statement->set);
+	case STATEMENT_FORGET:
+		fprintf(file, "%s @%s { ",
+			statement->kind == STATEMENT_FORGET ? "delete" : "update", statement->set);
 		write_source(file, &statement->source);
-		fputs(" : ", file);
-		if (statement->value.length > 0)
-			field_write_value(file, FORMAT_MARK, &statement->value);
-		else
-			fputs("meta mark", file);
-		fputs(" }", file);
+		fputs(" : meta mark }", file);
 		break;
 	case STATEMENT_COUNTER:
 		fputs("counter", file);
+		break;
+	case STATEMENT_LIMIT:
+		fprintf(file, "limit rate over %u/second burst %u packets", statement->rate,
+			statement->rate);
+		break;
+	case STATEMENT_DUPLICATE:
+		fprintf(file, "dup to \"%s\"", statement->interface);
 		break;
 	case STATEMENT_WRITE:
 		fprintf(file, "%s set ", field);
@@ -139,8 +147,8 @@ static uint32_t register_at(unsigned int word)
 /* The expressions of one rule under way. */
 struct writer {
 	struct nftnl_rule *rule;
-	bool has_ip;  /* the rule has tested that the packet is IPv4 */
-	bool has_tcp; /* … that it is TCP */
+	uint16_t ethertype; /* the rule has tested that the packet is of this one; 0: of none */
+	uint8_t protocol;   /* … of this one */
 	bool failed;
 };
 
@@ -161,6 +169,18 @@ static void set_u32(struct writer *w, struct nftnl_expr *expr, uint16_t type, ui
 {
 	if (!w->failed)
 		nftnl_expr_set_u32(expr, type, value);
+}
+
+static void set_u8(struct writer *w, struct nftnl_expr *expr, uint16_t type, uint8_t value)
+{
+	if (!w->failed)
+		nftnl_expr_set_u8(expr, type, value);
+}
+
+static void set_u64(struct writer *w, struct nftnl_expr *expr, uint16_t type, uint64_t value)
+{
+	if (!w->failed)
+		nftnl_expr_set_u64(expr, type, value);
 }
 
 static void set_bytes(
@@ -194,20 +214,48 @@ static void add_meta_load(struct writer *w, uint32_t key, uint32_t reg)
 	set_u32(w, expr, NFTNL_EXPR_META_DREG, reg);
 }
 
+static void add_ethertype(struct writer *w, uint16_t ethertype)
+{
+	const uint16_t wire = htons(ethertype);
+
+	if (w->ethertype == ethertype)
+		return;
+	add_meta_load(w, NFT_META_PROTOCOL, NFT_REG_1);
+	add_cmp(w, NFT_CMP_EQ, NFT_REG_1, &wire, sizeof(wire));
+	w->ethertype = ethertype;
+}
+
+static void add_protocol(struct writer *w, uint8_t protocol)
+{
+	if (w->protocol == protocol)
+		return;
+	add_meta_load(w, NFT_META_L4PROTO, NFT_REG_1);
+	add_cmp(w, NFT_CMP_EQ, NFT_REG_1, &protocol, sizeof(protocol));
+	w->protocol = protocol;
+}
+
 static void add_dependency(struct writer *w, enum field_dependency dependency)
 {
-	const uint16_t ip = htons(0x0800);
-	const uint8_t tcp = IPPROTO_TCP;
-
-	if (dependency == DEPENDS_ON_IP && !w->has_ip) {
-		add_meta_load(w, NFT_META_PROTOCOL, NFT_REG_1);
-		add_cmp(w, NFT_CMP_EQ, NFT_REG_1, &ip, sizeof(ip));
-		w->has_ip = true;
-	}
-	if (dependency == DEPENDS_ON_TCP && !w->has_tcp) {
-		add_meta_load(w, NFT_META_L4PROTO, NFT_REG_1);
-		add_cmp(w, NFT_CMP_EQ, NFT_REG_1, &tcp, sizeof(tcp));
-		w->has_tcp = true;
+	switch (dependency) {
+	case DEPENDS_ON_NOTHING:
+		break;
+	case DEPENDS_ON_IP:
+		add_ethertype(w, ETHERTYPE_IP);
+		break;
+	case DEPENDS_ON_IP6:
+		add_ethertype(w, ETHERTYPE_IPV6);
+		break;
+	case DEPENDS_ON_TCP:
+		add_protocol(w, IPPROTO_TCP);
+		break;
+	case DEPENDS_ON_ICMP:
+		add_ethertype(w, ETHERTYPE_IP);
+		add_protocol(w, IPPROTO_ICMP);
+		break;
+	case DEPENDS_ON_ICMP6:
+		add_ethertype(w, ETHERTYPE_IPV6);
+		add_protocol(w, IPPROTO_ICMPV6);
+		break;
 	}
 }
 
@@ -215,9 +263,19 @@ static void add_load(struct writer *w, const struct field *field, uint32_t reg)
 {
 	struct nftnl_expr *expr;
 
-	if (field->is_meta) {
+	switch (field->place) {
+	case PLACE_META:
 		add_meta_load(w, field->meta_key, reg);
 		return;
+	case PLACE_FRAGMENT_HEADER:
+		expr = add(w, "exthdr");
+		set_u32(w, expr, NFTNL_EXPR_EXTHDR_DREG, reg);
+		set_u8(w, expr, NFTNL_EXPR_EXTHDR_TYPE, IPPROTO_FRAGMENT);
+		set_u32(w, expr, NFTNL_EXPR_EXTHDR_OFFSET, field->offset);
+		set_u32(w, expr, NFTNL_EXPR_EXTHDR_LEN, field->length);
+		return;
+	case PLACE_PAYLOAD:
+		break;
 	}
 	expr = add(w, "payload");
 	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_DREG, reg);
@@ -274,27 +332,56 @@ static void add_source(struct writer *w, const struct ruleset_source *source)
 	}
 }
 
-/* with_data: into the given register, which is 0 (the verdict) for a verdict map. */
-static void add_lookup(struct writer *w, const char *set, bool with_data, uint32_t reg)
+/* Looks the first register up in a set; returns what may be told more of it. */
+static struct nftnl_expr *add_lookup(struct writer *w, const char *set)
 {
 	struct nftnl_expr *expr = add(w, "lookup");
 
 	set_u32(w, expr, NFTNL_EXPR_LOOKUP_SREG, register_at(0));
 	set_string(w, expr, NFTNL_EXPR_LOOKUP_SET, set);
-	if (with_data)
-		set_u32(w, expr, NFTNL_EXPR_LOOKUP_DREG, reg);
+	return expr;
+}
+
+/* … in a map, with the data into a register: NFT_REG_VERDICT for a verdict map. */
+static void add_map_lookup(struct writer *w, const char *map, uint32_t reg)
+{
+	set_u32(w, add_lookup(w, map), NFTNL_EXPR_LOOKUP_DREG, reg);
+}
+
+static void add_mask(struct writer *w, const uint8_t *mask, size_t length)
+{
+	static const uint8_t no_bits[RULESET_VALUE_MAX];
+	struct nftnl_expr *expr = add(w, "bitwise");
+
+	set_u32(w, expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	set_u32(w, expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	set_u32(w, expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+	set_u32(w, expr, NFTNL_EXPR_BITWISE_LEN, (uint32_t)length);
+	set_bytes(w, expr, NFTNL_EXPR_BITWISE_MASK, mask, length);
+	set_bytes(w, expr, NFTNL_EXPR_BITWISE_XOR, no_bits, length);
+}
+
+static void note_match(struct writer *w, const struct ruleset_statement *statement)
+{
+	if (statement->field == FIELD_META_PROTOCOL)
+		w->ethertype = (uint16_t)(statement->value.bytes[0] << 8 |
+					  statement->value.bytes[1]);
+	if (statement->field == FIELD_META_L4PROTO)
+		w->protocol = statement->value.bytes[0];
 }
 
 static void add_match(struct writer *w, const struct ruleset_statement *statement)
 {
 	const struct field *field = field_get(statement->field);
-	static const uint8_t no_bits[RULESET_VALUE_MAX];
+	uint32_t operator= statement->negate ? NFT_CMP_NEQ : NFT_CMP_EQ;
 	struct nftnl_expr *expr;
 
 	add_dependency(w, field->dependency);
 	add_load(w, field, NFT_REG_1);
 	if (statement->kind == STATEMENT_MATCH_SET) {
-		add_lookup(w, statement->set, false, 0);
+		expr = add_lookup(w, statement->set);
+		if (statement->negate)
+			set_u32(w, expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
 		return;
 	}
 	if (statement->kind == STATEMENT_MATCH_RANGE) {
@@ -302,19 +389,12 @@ static void add_match(struct writer *w, const struct ruleset_statement *statemen
 		add_cmp(w, NFT_CMP_LTE, NFT_REG_1, statement->last.bytes, field->length);
 		return;
 	}
-	if (statement->mask.length > 0) {
-		expr = add(w, "bitwise");
-		set_u32(w, expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-		set_u32(w, expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-		set_u32(w, expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
-		set_u32(w, expr, NFTNL_EXPR_BITWISE_LEN, field->length);
-		set_bytes(w, expr, NFTNL_EXPR_BITWISE_MASK, statement->mask.bytes, field->length);
-		set_bytes(w, expr, NFTNL_EXPR_BITWISE_XOR, no_bits, field->length);
-	}
-	add_cmp(w, statement->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, NFT_REG_1, statement->value.bytes,
-		field->length);
-	if (statement->field == FIELD_META_PROTOCOL)
-		w->has_ip = true;
+	if (statement->mask.length > 0)
+		add_mask(w, statement->mask.bytes, field->length);
+	else if (field->mask[0])
+		add_mask(w, field->mask, field->length);
+	add_cmp(w, operator, NFT_REG_1, statement->value.bytes, field->length);
+	note_match(w, statement);
 }
 
 static void add_mark(struct writer *w, const struct ruleset_statement *statement)
@@ -322,7 +402,7 @@ static void add_mark(struct writer *w, const struct ruleset_statement *statement
 	struct nftnl_expr *expr;
 
 	add_source(w, &statement->source);
-	add_lookup(w, statement->set, true, register_at(0));
+	add_map_lookup(w, statement->set, register_at(0));
 	expr = add(w, "meta");
 	set_u32(w, expr, NFTNL_EXPR_META_KEY, NFT_META_MARK);
 	set_u32(w, expr, NFTNL_EXPR_META_SREG, register_at(0));
@@ -336,21 +416,30 @@ static void add_immediate(struct writer *w, uint32_t reg, const struct ruleset_v
 	set_bytes(w, expr, NFTNL_EXPR_IMM_DATA, value->bytes, value->length);
 }
 
-static void add_remember(struct writer *w, const struct ruleset_statement *statement)
+static void add_dynset(
+	struct writer *w, const struct ruleset_statement *statement, uint32_t operation)
 {
 	const unsigned int data = 4; /* the first word behind the key's 16 bytes */
 	struct nftnl_expr *expr;
 
 	add_source(w, &statement->source);
-	if (statement->value.length > 0)
-		add_immediate(w, register_at(data), &statement->value);
-	else
-		add_meta_load(w, NFT_META_MARK, register_at(data));
+	add_meta_load(w, NFT_META_MARK, register_at(data));
 	expr = add(w, "dynset");
 	set_string(w, expr, NFTNL_EXPR_DYNSET_SET_NAME, statement->set);
-	set_u32(w, expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	set_u32(w, expr, NFTNL_EXPR_DYNSET_OP, operation);
 	set_u32(w, expr, NFTNL_EXPR_DYNSET_SREG_KEY, register_at(0));
 	set_u32(w, expr, NFTNL_EXPR_DYNSET_SREG_DATA, register_at(data));
+}
+
+static void add_limit(struct writer *w, uint32_t rate)
+{
+	struct nftnl_expr *expr = add(w, "limit");
+
+	set_u64(w, expr, NFTNL_EXPR_LIMIT_RATE, rate);
+	set_u64(w, expr, NFTNL_EXPR_LIMIT_UNIT, 1);
+	set_u32(w, expr, NFTNL_EXPR_LIMIT_BURST, rate);
+	set_u32(w, expr, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	set_u32(w, expr, NFTNL_EXPR_LIMIT_FLAGS, NFT_LIMIT_F_INV);
 }
 
 static void add_write(struct writer *w, const struct ruleset_statement *statement)
@@ -359,7 +448,7 @@ static void add_write(struct writer *w, const struct ruleset_statement *statemen
 	struct nftnl_expr *expr;
 
 	add_immediate(w, NFT_REG_1, &statement->value);
-	if (field->is_meta) {
+	if (field->place == PLACE_META) {
 		expr = add(w, "meta");
 		set_u32(w, expr, NFTNL_EXPR_META_KEY, field->meta_key);
 		set_u32(w, expr, NFTNL_EXPR_META_SREG, NFT_REG_1);
@@ -375,15 +464,25 @@ static void add_write(struct writer *w, const struct ruleset_statement *statemen
 	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_FLAGS, 0);
 }
 
-static void add_forward(struct writer *w, const struct ruleset_statement *statement)
+/* Leaves the number of the interface in the first register. */
+static void add_interface(struct writer *w, const struct ruleset_statement *statement)
 {
 	struct ruleset_value index = { .length = sizeof(statement->interface_index) };
-	struct nftnl_expr *expr;
 
 	memcpy(index.bytes, &statement->interface_index, index.length);
 	add_immediate(w, NFT_REG_1, &index);
-	expr = add(w, "fwd");
-	set_u32(w, expr, NFTNL_EXPR_FWD_SREG_DEV, NFT_REG_1);
+}
+
+static void add_forward(struct writer *w, const struct ruleset_statement *statement)
+{
+	add_interface(w, statement);
+	set_u32(w, add(w, "fwd"), NFTNL_EXPR_FWD_SREG_DEV, NFT_REG_1);
+}
+
+static void add_duplicate(struct writer *w, const struct ruleset_statement *statement)
+{
+	add_interface(w, statement);
+	set_u32(w, add(w, "dup"), NFTNL_EXPR_DUP_SREG_DEV, NFT_REG_1);
 }
 
 static void add_verdict(struct writer *w, const struct ruleset_verdict *verdict)
@@ -399,7 +498,9 @@ static void add_verdict(struct writer *w, const struct ruleset_verdict *verdict)
 		set_u32(w, expr, NFTNL_EXPR_IMM_VERDICT, NF_DROP);
 		break;
 	case VERDICT_GOTO:
-		set_u32(w, expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)NFT_GOTO);
+	case VERDICT_JUMP:
+		set_u32(w, expr, NFTNL_EXPR_IMM_VERDICT,
+			(uint32_t)(verdict->kind == VERDICT_GOTO ? NFT_GOTO : NFT_JUMP));
 		set_string(w, expr, NFTNL_EXPR_IMM_CHAIN, verdict->chain);
 		break;
 	}
@@ -409,10 +510,8 @@ static void add_counter(struct writer *w)
 {
 	struct nftnl_expr *expr = add(w, "counter");
 
-	if (w->failed)
-		return;
-	nftnl_expr_set_u64(expr, NFTNL_EXPR_CTR_PACKETS, 0);
-	nftnl_expr_set_u64(expr, NFTNL_EXPR_CTR_BYTES, 0);
+	set_u64(w, expr, NFTNL_EXPR_CTR_PACKETS, 0);
+	set_u64(w, expr, NFTNL_EXPR_CTR_BYTES, 0);
 }
 
 static void add_statement(struct writer *w, const struct ruleset_statement *statement)
@@ -425,13 +524,22 @@ static void add_statement(struct writer *w, const struct ruleset_statement *stat
 		break;
 	case STATEMENT_VMAP:
 		add_source(w, &statement->source);
-		add_lookup(w, statement->set, true, NFT_REG_VERDICT);
+		add_map_lookup(w, statement->set, NFT_REG_VERDICT);
 		break;
 	case STATEMENT_MARK:
 		add_mark(w, statement);
 		break;
 	case STATEMENT_REMEMBER:
-		add_remember(w, statement);
+		add_dynset(w, statement, NFT_DYNSET_OP_UPDATE);
+		break;
+	case STATEMENT_FORGET:
+		add_dynset(w, statement, NFT_DYNSET_OP_DELETE);
+		break;
+	case STATEMENT_LIMIT:
+		add_limit(w, statement->rate);
+		break;
+	case STATEMENT_DUPLICATE:
+		add_duplicate(w, statement);
 		break;
 	case STATEMENT_COUNTER:
 		add_counter(w);
@@ -448,9 +556,13 @@ static void add_statement(struct writer *w, const struct ruleset_statement *stat
 	}
 }
 
-int statement_add_all(struct nftnl_rule *nftnl_rule, const struct ruleset_rule *rule)
+int statement_add_all(
+	struct nftnl_rule *nftnl_rule, const struct ruleset_rule *rule, enum ruleset_family family)
 {
-	struct writer writer = { .rule = nftnl_rule };
+	struct writer writer = {
+		.rule = nftnl_rule,
+		.ethertype = family == RULESET_IP6 ? ETHERTYPE_IPV6 : 0,
+	};
 
 	for (size_t i = 0; i < rule->n_statements; i++)
 		add_statement(&writer, &rule->statements[i]);

@@ -15,4 +15,5 @@ void statement_write(FILE *file, const struct ruleset_statement *statement);
 void statement_write_verdict(FILE *file, const struct ruleset_verdict *verdict);
 
 /* Appends the kernel expressions of all statements of a rule. Returns 0 or -ENOMEM. */
-int statement_add_all(struct nftnl_rule *nftnl_rule, const struct ruleset_rule *rule);
+int statement_add_all(
+	struct nftnl_rule *nftnl_rule, const struct ruleset_rule *rule, enum ruleset_family family);

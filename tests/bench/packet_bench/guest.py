@@ -13,7 +13,8 @@ KERNEL_PACKAGE = "linux-image-cloud-amd64"
 PACKAGES = ("busybox-static", "gcc", "iproute2", "ipvsadm", "kmod", "libc6-dev", "nftables",
             "qemu-system-x86")
 PROGRAMS = ("/usr/sbin/nft", "/usr/sbin/ip", "/usr/sbin/ipvsadm")
-MODULES = ("veth", "nf_tables", "nft_fwd_netdev", "nft_hash", "nft_numgen")
+MODULES = ("veth", "nf_tables", "nft_fwd_netdev", "nft_dup_netdev", "nft_hash", "nft_numgen",
+           "nft_limit")
 IPVS_MODULES = ("ip_vs", "ip_vs_rr", "ip_vs_mh", "ip_vs_sh")
 DIRECTORIES = ("bench", "bin", "dev", "etc", "proc", "run", "sbin", "sys", "tmp", "usr", "usr/bin",
                "usr/sbin", "var", "var/run")

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Pins: flows that stay with their member although their slot is another's by now. Only slots
+ * that have any lead through here, and what is remembered comes second to them; every other
+ * packet pays nothing.
+ */
+#include "compiler.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_of_family(const struct plan_pin *pin, int family)
+{
+	return pin->vip.family == family;
+}
+
+bool compile_has_pins(const struct plan_group *group, int family)
+{
+	for (size_t i = 0; i < group->n_pins; i++)
+		if (is_of_family(&group->pins[i], family))
+			return true;
+	return false;
+}
+
+static int family_of(const struct view *view)
+{
+	return view->flow_key == KEY_FLOW || view->flow_key == KEY_ERROR_FLOW ? AF_INET : AF_INET6;
+}
+
+/* The parts of a key begin at words of 4 bytes. */
+static void append(struct ruleset_value *key, const void *bytes, size_t length)
+{
+	memcpy(key->bytes + key->length, bytes, length);
+	key->length = (uint8_t)(key->length + (length + 3) / 4 * 4);
+}
+
+static struct ruleset_value flow_key(const struct plan_pin *pin, bool is_error)
+{
+	const struct ruleset_value client_port = build_port(pin->client_port);
+	const struct ruleset_value vip_port = build_port(pin->vip_port);
+	size_t size = address_size(pin->vip.family);
+	struct ruleset_value key = { .length = 0 };
+
+	append(&key, &pin->protocol, 1);
+	if (is_error) {
+		append(&key, pin->vip.bytes, size);
+		append(&key, pin->client.bytes, size);
+		memcpy(key.bytes + key.length, vip_port.bytes, 2);
+		memcpy(key.bytes + key.length + 2, client_port.bytes, 2);
+		key.length += 4;
+		return key;
+	}
+	append(&key, pin->client.bytes, size);
+	append(&key, client_port.bytes, 2);
+	append(&key, pin->vip.bytes, size);
+	append(&key, vip_port.bytes, 2);
+	return key;
+}
+
+static int compare_flows(const void *a, const void *b)
+{
+	const struct ruleset_element *x = a, *y = b;
+
+	return ruleset_compare_keys(KEY_FLOW, &x->key, &y->key);
+}
+
+static const char *pin_map(struct compiler *c)
+{
+	const struct plan_group *group = c->group;
+	struct build *b = &c->build;
+	char *name = compile_name(c, c->view->pins, NULL);
+	const struct ruleset_set *known = compile_find_set(c, name);
+	struct ruleset_set *set;
+
+	if (known)
+		return known->name;
+	set = build_set(b, name, compile_group_origin(c));
+	set->key = c->view->flow_key;
+	set->data = DATA_VERDICT;
+	for (size_t i = 0; i < group->n_pins; i++) {
+		const struct plan_pin *pin = &group->pins[i];
+		struct ruleset_element *element;
+
+		if (!is_of_family(pin, family_of(c->view)))
+			continue;
+		element = build_element(b, set, NULL);
+		element->key = flow_key(pin, c->view->is_error);
+		element->verdict = (struct ruleset_verdict){ VERDICT_GOTO,
+			c->member_chains[pin->member] };
+	}
+	set->size = build_size(set->n_elements);
+	if (set->n_elements > 0)
+		qsort(set->elements, set->n_elements, sizeof(*set->elements), compare_flows);
+	return set->name;
+}
+
+void compile_pin_rule(struct compiler *c, struct ruleset_chain *chain)
+{
+	struct build *b = &c->build;
+	struct ruleset_rule *rule;
+
+	if (!compile_has_pins(c->group, family_of(c->view)))
+		return;
+	rule = build_rule(b, chain,
+		build_text(b, c->view->is_error ? "errors about pinned flows" : "pinned flows"),
+		compile_group_origin(c));
+	if (c->view->is_error)
+		compile_match_icmp(rule, family_of(c->view));
+	rule_look_up(rule, STATEMENT_VMAP, c->view->flow, pin_map(c));
+}
+
+static bool has_pinned_slot(
+	const struct plan *plan, const struct plan_group *group, uint16_t member)
+{
+	for (size_t i = 0; i < group->n_tables; i++) {
+		const struct plan_table *table = &group->tables[i];
+
+		for (uint32_t slot = 0; table->pinned && slot < plan->n_buckets; slot++)
+			if (table->pinned[slot] && table->slots[slot] == member)
+				return true;
+	}
+	return false;
+}
+
+/* member: BUCKETS_NONE for slots that are nobody's. */
+static const char *pin_chain(struct compiler *c, uint16_t member)
+{
+	static const enum view_kind kinds[] = { VIEW_IP, VIEW_IP6, VIEW_ERROR, VIEW_ERROR6 };
+	const char *name = member == BUCKETS_NONE ? NULL : c->group->members[member].name;
+	struct build *b = &c->build;
+	struct ruleset_chain *chain = build_chain(
+		b, compile_name(c, "pin", name), compile_group_origin(c));
+	struct ruleset_rule *rule;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		c->view = view_get(kinds[i]);
+		compile_pin_rule(c, chain);
+	}
+	rule = build_rule(b, chain, NULL, compile_group_origin(c));
+	if (name)
+		rule_verdict(rule, VERDICT_GOTO, c->member_chains[member]);
+	else
+		rule_verdict(rule, VERDICT_DROP, NULL);
+	return chain->name;
+}
+
+void compile_pins(struct compiler *c)
+{
+	const struct plan_group *group = c->group;
+
+	if (group->n_pins == 0)
+		return;
+	for (size_t i = 0; i < group->n_members; i++)
+		if (has_pinned_slot(c->plan, group, (uint16_t)i))
+			c->pin_chains[i] = pin_chain(c, (uint16_t)i);
+	if (has_pinned_slot(c->plan, group, BUCKETS_NONE))
+		c->pin_chains[group->n_members] = pin_chain(c, BUCKETS_NONE);
+}
+
+struct ruleset_verdict compile_slot_verdict(
+	struct compiler *c, const struct plan_table *table, uint32_t slot)
+{
+	uint16_t member = table->slots[slot];
+	bool pinned = table->pinned && table->pinned[slot];
+	struct ruleset_verdict verdict = { .kind = VERDICT_GOTO };
+
+	if (pinned)
+		verdict.chain =
+			c->pin_chains[member == BUCKETS_NONE ? c->group->n_members : member];
+	else if (member != BUCKETS_NONE)
+		verdict.chain = c->member_chains[member];
+	else
+		verdict.kind = VERDICT_DROP;
+	return verdict;
+}

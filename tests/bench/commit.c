@@ -106,7 +106,7 @@ static int apply(struct nft *nft, const struct cluster *cluster, struct ruleset 
 	uint64_t cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID), begin = clock_us(CLOCK_MONOTONIC), now;
 	int r;
 
-	if (plan_build(cluster, &active, &plan) < 0)
+	if (plan_build(cluster, &active, NULL, &plan) < 0)
 		return -1;
 	now = clock_us(CLOCK_MONOTONIC);
 	ret_cost->plan = now - begin;

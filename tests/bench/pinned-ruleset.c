@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 	if (argc != 4 || address_parse(argv[1], &first) < 0 || first.family != AF_INET)
 		return fail("usage: pinned-ruleset FIRST-CLIENT COUNT FILE");
 	cluster = load(argv[3]);
-	if (!cluster || plan_build(cluster, &active, &plan) < 0 || plan->n_groups == 0)
+	if (!cluster || plan_build(cluster, &active, NULL, &plan) < 0 || plan->n_groups == 0)
 		return fail("no plan");
 	if (pin_flows(plan, &plan->groups[0], &first, (unsigned int)strtoul(argv[2], NULL, 10)) < 0)
 		return fail("a flow cannot be pinned");

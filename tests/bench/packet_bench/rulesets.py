@@ -1,12 +1,11 @@
 """The rulesets that are compared: drover's, as droverd prints them, and those of the others."""
 
 import json
-import os
 import subprocess
 import tempfile
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from guest import build
+
 NODE_MAC = "02:00:00:00:00:01"
 VIP = "192.0.2.100"
 MANY_VIPS = "198.51.100.0"
@@ -107,20 +106,6 @@ def conf(*services, buckets=4096, vips=1, peers=0, outgoing=False, member=None, 
     return "".join(f"{key} = {literal(one)};\n" for key, one in {**top, "groups": (group,)}.items())
 
 
-def build_directory():
-    return Path(os.environ.get("DROVER_BUILD", ROOT / "build/plain")).resolve()
-
-
-def build():
-    """Brings droverd up to date; what other targets of the tree are like does not matter."""
-    directory = build_directory()
-    if not (directory / "build.ninja").exists():
-        subprocess.run([str(ROOT / "contrib/build"), str(directory)], check=True,
-                       stdout=subprocess.DEVNULL)
-    subprocess.run(["flock", f"{directory}.lock", "ninja", "-C", str(directory),
-                    "src/daemon/droverd", "tests/bench/pinned-ruleset"], check=True, stdout=subprocess.DEVNULL)
-
-
 def drover(text, pins=None):
     """What droverd makes of a configuration, on a host whose eth0 has our MAC.
 
@@ -134,7 +119,7 @@ def drover(text, pins=None):
         file.flush()
         script = f'ip link add eth0 address {NODE_MAC} type veth && exec "$0" "$@"'
         done = subprocess.run(["unshare", "--net", "sh", "-c", script,
-                               str(build_directory() / program), *arguments, file.name],
+                               str(build.directory() / program), *arguments, file.name],
                               capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{program} refuses a configuration:\n{text}{done.stderr}")

@@ -29,25 +29,32 @@ static const struct change changes[] = {
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB),
 		TOP GROUP(BALANCER(5) ", " WEIGHTED(6, 50), WEB),
 		"delete @ elements of buckets/A\nadd @ elements of buckets/A\n" },
-	/* A member's MAC: its chain's rules, and nothing else. */
+	/* A member's MAC: its chain's rules, and those that send everyone a copy. */
 	{ TOP GROUP(MEMBERS, WEB),
 		TOP GROUP(
 			BALANCER(5) ", { " FE(6) "mac = \"02:00:00:00:00:66\"; }, " PLAIN(7), WEB),
-		"flush chain member/A/fe6\nadd 2 rule member/A/fe6\n" },
+		"flush chain member/A/fe6\n"
+		"flush chain everyone/A\n"
+		"add 2 rule member/A/fe6\n"
+		"add 4 rule everyone/A\n" },
 	/* A member more: its chain, its mark, and the slots that it takes over. */
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB), TOP GROUP(MEMBERS, WEB),
+		"flush chain everyone/A\n"
 		"delete @ elements of buckets/A\n"
 		"add chain member/A/fe7\n"
 		"add 1 elements of members/A\n"
 		"add @ elements of buckets/A\n"
-		"add 2 rule member/A/fe7\n" },
+		"add 2 rule member/A/fe7\n"
+		"add 4 rule everyone/A\n" },
 	/* A member less. */
 	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB),
 		"flush chain member/A/fe7\n"
+		"flush chain everyone/A\n"
 		"delete 1 elements of members/A\n"
 		"delete @ elements of buckets/A\n"
 		"delete chain member/A/fe7\n"
-		"add @ elements of buckets/A\n" },
+		"add @ elements of buckets/A\n"
+		"add 3 rule everyone/A\n" },
 
 	/* A port: from a comparison to a set, then an element, then to a set of ranges. */
 	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(MEMBERS, PORTS("80,443")),

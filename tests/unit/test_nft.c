@@ -234,7 +234,7 @@ static void test_foreign_changes_are_heard(void **state)
 		{ "nft add table netdev other", 0 },
 		{ "nft add chain netdev drover stranger", 1 },
 		{ "nft delete element netdev drover buckets/A { 7 }", 1 },
-		{ "nft add rule netdev drover vip/A drop", 1 },
+		{ "nft add rule netdev drover ingress drop", 1 },
 		{ "nft flush ruleset", 1 },
 	};
 	_cleanup_(ruleset_free_p) struct ruleset *ruleset = active_ruleset_of(BEFORE);
@@ -374,9 +374,10 @@ static void test_counters(void **state)
 	char text[256] = "";
 
 	install(*state, ruleset);
-	/* Those of the members, and one of later fragments that follow nobody. */
+	/* Those of members and services, and of what goes to everyone. */
 	assert_int_equal(nft_read_counters(*state, collect, text), 0);
-	assert_string_equal(text, "member/A/fe5 member/A/fe6 member/A/fe7 fragment/A ");
+	assert_string_equal(text, "member/A/fe5 member/A/fe6 member/A/fe7 everyone/A everyone/A "
+				  "fragment/A ingress ");
 }
 
 int main(void)

@@ -140,7 +140,8 @@ DEFINE_CLEANUP(struct plan, plan_free)
  * Pins a flow to a member of the group, given by pin->member. Returns 1 if it is
  * needed: the flow's slot is another's, or it was drawn and so is no function of its slot. Returns
  * 0 if it is not: the flow goes to this member anyway, or by datagrams to everyone. -ENOENT: it
- * belongs to no service; or -ENOMEM.
+ * belongs to no service; or -ENOMEM. Two members may claim one flow for a while: pins are
+ * all kept, and the first of those members in the group's order has it.
  */
 int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct plan_pin *pin);
 

@@ -32,7 +32,6 @@ enum ruleset_field {
 	FIELD_ETHER_BOTH_RAW,     /* @ll,0,96: destination and source */
 	/* @nh,32,32: IPv4 id, flags, fragment offset; IPv6 length, next header, hop limit */
 	FIELD_FRAGMENT_RAW,
-	FIELD_IP_FRAGMENT, /* flags and fragment offset */
 	FIELD_IP_ID,
 	FIELD_IP_SOURCE,
 	FIELD_IP_SOURCE_RAW, /* … without a protocol test */
@@ -63,7 +62,6 @@ enum ruleset_field {
 	FIELD_ERROR6_SOURCE_PORT,
 	FIELD_ERROR6_DESTINATION_PORT,
 	FIELD_ND_TARGET, /* of a neighbour solicitation */
-	FIELD_META_PROTOCOL,
 	FIELD_META_L4PROTO,
 	FIELD_META_MARK,
 	FIELD_META_IIFNAME,

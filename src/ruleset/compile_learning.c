@@ -44,10 +44,7 @@ static const char *memory(struct compiler *c, const struct plan_distribution *di
 static struct learning learning_init(
 	struct compiler *c, const struct plan_distribution *distribution)
 {
-	/* Who comes here is IPv4 for sure: nft's own test can be spared. */
-	enum ruleset_field client = c->view->client == FIELD_IP_SOURCE ? FIELD_IP_SOURCE_RAW
-								       : c->view->client;
-	const enum ruleset_field flow[] = { client, c->view->client_port };
+	const enum ruleset_field flow[] = { c->view->client, c->view->client_port };
 	bool of_clients = distribution->persistence > 0;
 	enum conf_scheduler stateless = of_clients ? CONF_SCHEDULER_SOURCE : CONF_SCHEDULER_HASH;
 

@@ -24,8 +24,6 @@ static const struct field fields[] = {
 	[FIELD_ETHER_SOURCE_RAW] = { "@ll,48,48", LINK(6, 6), .format = FORMAT_HEX },
 	[FIELD_ETHER_BOTH_RAW] = { "@ll,0,96", LINK(0, 12), .format = FORMAT_HEX },
 	[FIELD_FRAGMENT_RAW] = { "@nh,32,32", NETWORK(4, 4), .format = FORMAT_HEX },
-	[FIELD_IP_FRAGMENT] = { "ip frag-off", NETWORK(6, 2), .dependency = DEPENDS_ON_IP,
-		.format = FORMAT_HEX },
 	[FIELD_IP_ID] = { "ip id", NETWORK(4, 2), .dependency = DEPENDS_ON_IP,
 		.format = FORMAT_HEX },
 	[FIELD_IP_SOURCE] = { "ip saddr", NETWORK(12, 4), .dependency = DEPENDS_ON_IP,
@@ -67,8 +65,6 @@ static const struct field fields[] = {
 	[FIELD_ND_TARGET] = { "@th,64,128", TRANSPORT(8, 16), .format = FORMAT_HEX },
 	[FIELD_META_L4PROTO] = { "meta l4proto", .place = PLACE_META, .meta_key = NFT_META_L4PROTO,
 		.length = 1, .format = FORMAT_PROTOCOL },
-	[FIELD_META_PROTOCOL] = { "meta protocol", .place = PLACE_META,
-		.meta_key = NFT_META_PROTOCOL, .length = 2, .format = FORMAT_ETHERTYPE },
 	[FIELD_META_MARK] = { "meta mark", .place = PLACE_META, .meta_key = NFT_META_MARK,
 		.length = 4, .format = FORMAT_MARK },
 	[FIELD_META_IIFNAME] = { "iifname", .place = PLACE_META, .meta_key = NFT_META_IIFNAME,
@@ -161,9 +157,6 @@ void field_write_value(FILE *file, enum field_format format, const struct rulese
 		break;
 	case FORMAT_PROTOCOL:
 		fputs(protocol_name(value->bytes[0]), file);
-		break;
-	case FORMAT_ETHERTYPE:
-		fputs(value->bytes[0] == 0x86 ? "ip6" : "ip", file);
 		break;
 	case FORMAT_ARP_OPERATION:
 		fprintf(file, "request");

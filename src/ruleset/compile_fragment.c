@@ -67,7 +67,10 @@ void compile_fragment_chain(struct compiler *c, enum view_kind kind)
 	c->fragment_chains[kind] = chain->name;
 }
 
-/* Behind the rules that read ports, which do not match later fragments. */
+/*
+ * Behind the rules that read ports, which do not match later fragments, and behind that of ICMP:
+ * a large ping stays here whole.
+ */
 void compile_later_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
 {
 	static const uint8_t offset[] = { 0x1f, 0xff };

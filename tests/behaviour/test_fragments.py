@@ -15,9 +15,9 @@ ECHO_REQUEST, ECHO_REPLY = 8, 0
 DONT_FRAGMENT, MORE_FRAGMENTS = 0x4000, 0x2000
 
 
-def launch(make_lab, **service):
+def launch(make_lab, weights=None, **service):
     lab = make_lab(NODES)
-    group = lab.group(services=[{"name": "sip", "protocol": "udp"} | service])
+    group = lab.group(weights, NODES, services=[{"name": "sip", "protocol": "udp"} | service])
     lab.launch(group, udp=str(PORT))
     return lab
 
@@ -45,8 +45,9 @@ def test_large_datagrams_to_a_service_of_all_ports(make_lab, scheduler):
     assert not answers.failures and answers.total == 60
 
 
-def test_a_large_ping_is_answered_by_the_balancer(make_lab):
-    lab = launch(make_lab, scheduler="hash", ports=str(PORT))
+@pytest.mark.parametrize("serving", [NODES, NODES[1:]], ids=["that serves", "that does not"])
+def test_a_large_ping_is_answered_by_the_balancer(make_lab, serving):
+    lab = launch(make_lab, dict.fromkeys(serving, 100), scheduler="hash", ports=str(PORT))
     # Zeros behind the header leave its checksum as it is.
     checksum = 0xffff - (ECHO_REQUEST << 8) - 0x1234 - 1
     request = struct.pack("!BBHHH", ECHO_REQUEST, 0, checksum, 0x1234, 1)

@@ -21,11 +21,11 @@
 #define HOOK  "type filter hook ingress device \"eth0\" priority 0; policy accept;\n"
 #define BEGIN HOOK "@nh,128,32 != 0xc0000264 accept comment \"not for group A: 192.0.2.100\"\n"
 #define END                                                                                        \
-	"ip frag-off & 0x1fff != 0x0000 goto fragment/A comment \"later fragments\"\n"             \
-	"ip protocol icmp goto icmp/A comment \"errors about flows\"\n"
+	"ip protocol icmp goto icmp/A comment \"errors about flows\"\n"                            \
+	"ip frag-off & 0x1fff != 0x0000 goto fragment/A comment \"later fragments\"\n"
 #define END6                                                                                       \
-	"frag frag-off != 0 goto fragment6/A comment \"later fragments\"\n"                        \
-	"meta l4proto ipv6-icmp goto icmp6/A comment \"errors about flows\"\n"
+	"meta l4proto ipv6-icmp goto icmp6/A comment \"errors about flows\"\n"                     \
+	"frag frag-off != 0 goto fragment6/A comment \"later fragments\"\n"
 
 /* Draws of a slot, and digests. */
 #define SEEDED(n)             "mod " n " seed 0x64726f76"

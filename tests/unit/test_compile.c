@@ -79,6 +79,13 @@ static const struct body_case members[] = {
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "weight = 0; }", WEB), "chain everyone/A",
 		LIMIT DUPLICATE(6) "counter meta mark set 0x00000000 accept "
 				   "comment \"and this host\"\n" },
+	/* A balancer that serves nobody has its copy as well: what is no member's may be its own.
+	 */
+	{ TOP "groups = ( { name = \"A\"; vips = [ \"192.0.2.100\" ]; members = ( " PLAIN(
+		  6) " ); balancers = ( { " HOST(5) "} ); services = ( " WEB " ); } );",
+		"chain everyone/A",
+		LIMIT DUPLICATE(6) "counter meta mark set 0x00000000 accept "
+				   "comment \"and this host\"\n" },
 	/* Without an address it has none of them. */
 	{ TOP GROUP(BALANCER(5) ", { " FE(6) "}", WEB), "chain member/A/fe6", NULL },
 	{ TOP GROUP(BALANCER(5) ", { " FE(6) "}", WEB), "map members/A",
@@ -138,7 +145,7 @@ static const struct body_case services[] = {
 		  SERVICE("any", "") ALSO("tcp", PORT_80)),
 		"chain ingress",
 		BEGIN "th dport 80 ip protocol tcp counter " HASH " comment \"t: TCP hash\"\n"
-		      "meta protocol ip th dport vmap @outgoing/A "
+		      "ip protocol != icmp th dport vmap @outgoing/A "
 		      "comment \"replies to connections that members opened\"\n"
 		      "th dport != 0 ip protocol tcp counter " HASH " comment \"s: TCP hash\"\n"
 		      "th dport != 0 ip protocol udp counter " HASH

@@ -55,7 +55,7 @@ static const struct body_case families[] = {
 	/* Peers and outgoing ranges hold for both. */
 	{ DUAL_OF(BALANCER(5) ", " BALANCER(6) ", " OUTGOING(7), WEB), "chain vip6/A",
 		"@ll,48,48 0x020000000006 accept comment \"loop guard: from balancer "
-		"fe6\"\n" WEB_RULES6 "th dport vmap @outgoing/A "
+		"fe6\"\n" WEB_RULES6 "meta l4proto != ipv6-icmp th dport vmap @outgoing/A "
 		"comment \"replies to connections that members opened\"\n" END6 },
 	/* What remembers is one memory, too, reached from two chains. */
 	{ SCHEDULED("tcp", "rr", ""), "chain vip6/A",
@@ -173,11 +173,10 @@ static const struct body_case errors[] = {
 #define TO_B      "@nh,128,32 0xc0000265 goto vip/B comment \"group B: 192.0.2.101\"\n"
 #define TO_B6     "ip6 daddr 2001:db8::200 goto vip6/B comment \"group B\"\n"
 #define RULES_OF(g)                                                                                \
-	"th dport 80 ip protocol tcp counter jhash ip saddr . th sport " SEEDED(                   \
-		"256") " vmap @buckets/" g " comment \"web: TCP hash\"\n"                          \
-		       "ip frag-off & 0x1fff != 0x0000 goto fragment/" g                           \
-		       " comment \"later fragments\"\n"                                            \
-		       "ip protocol icmp goto icmp/" g " comment \"errors about flows\"\n"
+	"th dport 80 ip protocol tcp counter jhash ip saddr . th sport mod 256 seed 0x64726f76 "   \
+	"vmap @buckets/" g " comment \"web: TCP hash\"\n"                                          \
+	"ip protocol icmp goto icmp/" g " comment \"errors about flows\"\n"                        \
+	"ip frag-off & 0x1fff != 0x0000 goto fragment/" g " comment \"later fragments\"\n"
 
 static const struct body_case groups[] = {
 	{ GROUPS, "chain ingress", HOOK "@nh,128,32 != 0xc0000264 " TO_OTHERS RULES_OF("A") },

@@ -16,6 +16,7 @@
 
 #include "drover/buckets.h"
 #include "drover/cluster.h"
+#include "drover/table_cache.h"
 
 struct plan_member {
 	const char *name;
@@ -125,12 +126,13 @@ struct plan_what_if {
 };
 
 /*
- * Computes the plan. what_if may be NULL. Returns 0 and the caller owns
- * *ret_plan, -ENOMEM, or -E2BIG (more members than buckets, which a checked
+ * Computes the plan. what_if may be NULL. So may tables, which afterwards has this plan's bucket
+ * tables and no others: it makes the next plan cheaper, not different. Returns 0 and the caller
+ * owns *ret_plan, -ENOMEM, or -E2BIG (more members than buckets, which a checked
  * configuration rules out).
  */
-int plan_build(
-	const struct cluster *cluster, const struct plan_what_if *what_if, struct plan **ret_plan);
+int plan_build(const struct cluster *cluster, const struct plan_what_if *what_if,
+	struct table_cache *tables, struct plan **ret_plan);
 void plan_free(struct plan *plan);
 DEFINE_CLEANUP(struct plan, plan_free)
 

@@ -118,15 +118,24 @@ struct ruleset_value {
 	uint8_t length;
 };
 
+/*
+ * What a rule or an element has counted, as last read from the kernel. One that is added to
+ * the kernel begins there with this.
+ */
+struct ruleset_counter {
+	char *of; /* "member/A/fe5", "service/A/web"; NULL if read back, or of no interest */
+	uint64_t packets;
+	uint64_t bytes;
+	bool known; /* counters_carry() has found it in the other ruleset */
+};
+
 struct ruleset_element {
 	struct ruleset_value key;
 	struct ruleset_value last;      /* interval sets: the last key of the range, inclusive */
 	struct ruleset_verdict verdict; /* DATA_VERDICT; chain is owned by the set's table */
 	uint32_t mark;                  /* DATA_MARK, host order */
 	char *comment;                  /* NULL if none */
-	/* As last read from the kernel, if the set counts. */
-	uint64_t packets;
-	uint64_t bytes;
+	struct ruleset_counter counter; /* if the set counts */
 };
 
 struct ruleset_set {
@@ -200,9 +209,7 @@ struct ruleset_rule {
 	size_t n_statements;
 	char *comment;
 	char *signature;
-	/* As last read from the kernel, of the rule's counter if it has one. */
-	uint64_t packets;
-	uint64_t bytes;
+	struct ruleset_counter counter; /* if it has one */
 	char *origin;
 };
 

@@ -82,6 +82,8 @@ static const char *port_set(struct compiler *c, const struct plan_distribution *
 
 		element->key = build_port(port->range.first);
 		element->last = build_port(port->range.last);
+		if (set->counter)
+			compile_counter(c, &element->counter, "service", port->service);
 	}
 	return set->name;
 }
@@ -127,7 +129,7 @@ static void match_service(
 	}
 	rule_match(rule, c->view->protocol, protocol);
 	if (!c->view->is_error)
-		compile_count(c, rule);
+		compile_count(c, rule, "service", distribution->service);
 }
 
 static char *distribution_comment(struct compiler *c, const struct plan_distribution *distribution)

@@ -55,7 +55,7 @@ static void compile_member(struct compiler *c, size_t index, const char *first_f
 	c->member_chains[index] = chain->name;
 	compile_fragment_test(c, chain, member, first_fragments);
 	rule = build_rule(b, chain, member_comment(c, member), member_origin(c, member));
-	compile_count(c, rule);
+	compile_count(c, rule, "member", member->name);
 	if (member->local) {
 		/* A mark is our way to remember; local routing must not see it. */
 		rule_write(rule, FIELD_META_MARK, build_number(0));

@@ -98,8 +98,13 @@ void compile_turn(struct compiler *c, struct ruleset_rule *rule, const struct pl
 void compile_to_interface(
 	struct compiler *c, struct ruleset_rule *rule, enum ruleset_statement_kind kind);
 
-/* Adds a counter, unless the configuration wants none. */
-void compile_count(struct compiler *c, struct ruleset_rule *rule);
+/* Says what of the group is counted, a "member" or a "service", unless nothing is to be. */
+void compile_counter(
+	struct compiler *c, struct ruleset_counter *counter, const char *kind, const char *name);
+
+/* Adds a counter of that to a rule, unless the configuration wants none. */
+void compile_count(
+	struct compiler *c, struct ruleset_rule *rule, const char *kind, const char *name);
 
 bool compile_has_family(const struct plan_group *group, int family);
 

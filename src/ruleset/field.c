@@ -114,7 +114,7 @@ static const char *protocol_name(uint8_t protocol)
 	case IPPROTO_ICMP:
 		return "icmp";
 	case IPPROTO_ICMPV6:
-		return "ipv6-icmp";
+		return "icmpv6"; /* as nft knows it without a file of protocols */
 	default:
 		return NULL;
 	}

@@ -10,8 +10,9 @@ created inside a namespace that the laboratory itself has made, and leaves with 
         print(lab.client.connect(VIP, 80, 100).by_member)
 """
 
-from .cluster import SUBNET, VIP, Lab
+from .cluster import DUAL_STACK, SUBNET, SUBNET6, VIP, VIP6, Lab
 from .node import CtlError, Node
 from .wait import Timeout, wait_until
 
-__all__ = ["SUBNET", "VIP", "CtlError", "Lab", "Node", "Timeout", "wait_until"]
+__all__ = ["DUAL_STACK", "SUBNET", "SUBNET6", "VIP", "VIP6", "CtlError", "Lab", "Node", "Timeout",
+           "wait_until"]

@@ -7,6 +7,8 @@ import threading
 ETH_P_ALL = 3
 ETH_P_IP = 0x0800
 ETH_P_ARP = 0x0806
+ETH_P_IPV6 = 0x86dd
+FRAGMENT_HEADER = 44
 SO_RCVBUFFORCE = 33
 SOL_PACKET = 263
 PACKET_STATISTICS = 6
@@ -42,31 +44,69 @@ class Frame:
         return self.ethertype == ETH_P_IP
 
     @property
+    def is_ip6(self):
+        return self.ethertype == ETH_P_IPV6
+
+    @property
     def is_arp(self):
         return self.ethertype == ETH_P_ARP
+
+    # --- what IPv4 and IPv6 have in common: ask is_ip or is_ip6 first --------
 
     @property
     def packet(self):
         """The IP packet as it is: two frames that carry the same packet are equal here."""
+        if self.is_ip6:
+            return self.data[14:54 + int.from_bytes(self.data[18:20], "big")]
         return self.data[14:14 + int.from_bytes(self.data[16:18], "big")]
 
     @property
     def source(self):
+        if self.is_ip6:
+            return socket.inet_ntop(socket.AF_INET6, self.data[22:38])
         return socket.inet_ntoa(self.data[26:30])
 
     @property
     def destination(self):
+        if self.is_ip6:
+            return socket.inet_ntop(socket.AF_INET6, self.data[38:54])
         return socket.inet_ntoa(self.data[30:34])
 
     @property
+    def _has_fragment_header(self):
+        return self.is_ip6 and self.data[20] == FRAGMENT_HEADER
+
+    @property
     def protocol(self):
+        """That of the payload, behind a fragment header of IPv6."""
+        if self.is_ip6:
+            return self.data[54 if self._has_fragment_header else 20]
         return self.data[23]
+
+    @property
+    def payload(self):
+        """What the packet carries: TCP, UDP, ICMP; of a later fragment, its part of that."""
+        if self.is_ip6:
+            return self.packet[48 if self._has_fragment_header else 40:]
+        return self.packet[(self.data[14] & 15) * 4:]
 
     @property
     def ports(self):
         """Source and destination port of a TCP or UDP packet that is no later fragment."""
-        start = 14 + (self.data[14] & 15) * 4
-        return struct.unpack_from("!HH", self.data, start)
+        return struct.unpack_from("!HH", self.payload)
+
+    @property
+    def fragment(self):
+        """(identification, offset in bytes, whether more follow) of a fragment; None of a whole."""
+        if self._has_fragment_header:
+            offset, number = struct.unpack_from("!2xHI", self.data, 54)
+            return number, offset & ~7, bool(offset & 1)
+        number, offset = struct.unpack_from("!HH", self.data, 18)
+        if self.is_ip6 or not offset & 0x3fff:
+            return None
+        return number, (offset & 0x1fff) * 8, bool(offset & 0x2000)
+
+    # --- ARP -----------------------------------------------------------------
 
     @property
     def arp(self):

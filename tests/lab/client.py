@@ -8,9 +8,9 @@
 {"mode": "churn", "workers": N, ...}
     opens one connection after the other, until told to stop
 {"mode": "datagrams", "ports": N, ...}
-    sends N datagrams, one after the other, from so many ports in turn, each waits for its answer;
-    "size": N fills each up to so many bytes
+    sends N datagrams, one after the other, from so many ports in turn, each waits for its answer
 
+"size": N fills each question, and so each answer, up to so many bytes.
 FIRST-PORT 0 lets the kernel choose the ports; "sources": [ADDRESS, ...] are used in turn.
 hold and churn print "ready", and answer each line of input with a report: "report" gives it,
 "mark" also starts the counting of rounds anew, "stop" is answered with the last one.
@@ -26,6 +26,7 @@ import time
 from collections import Counter
 
 IP_TRANSPARENT = 19
+IPV6_TRANSPARENT = 75
 NO_TIME_WAIT = struct.pack("ii", 1, 0)
 
 
@@ -54,12 +55,16 @@ def local_end(spec, index):
     return address, first_port + index if first_port else 0
 
 
-def open_socket(kind, end):
-    sock = socket.socket(socket.AF_INET, kind)
+def open_socket(kind, end, target):
+    is_ipv6 = ":" in target[0]
+    sock = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET, kind)
     # For TCP, where it is about old connections: two UDP sockets that say so may be given one port.
     if kind == socket.SOCK_STREAM:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
+    if is_ipv6:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
     if end != ("", 0):
         sock.bind(end)
     return sock
@@ -71,13 +76,14 @@ class Connection:
     def __init__(self, spec, index):
         self.target = tuple(spec["to"])
         self.patience = spec.get("patience", 8)
+        self.size = spec.get("size", 0)
         self.end = local_end(spec, index)
         self.sock = None
         self.asked = 0
         self.member = None
 
     async def open(self):
-        self.sock = open_socket(socket.SOCK_STREAM, self.end)
+        self.sock = open_socket(socket.SOCK_STREAM, self.end, self.target)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_TIME_WAIT)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.setblocking(False)
@@ -88,10 +94,11 @@ class Connection:
     async def ask(self):
         """One exchange; returns the name of the member that answered."""
         self.asked += 1
-        answer = await asyncio.wait_for(self._exchange(b"%d\n" % self.asked), self.patience)
+        question = (b"%d" % self.asked).ljust(self.size) + b"\n"
+        answer = await asyncio.wait_for(self._exchange(question), self.patience)
         name, _, number = answer.decode().partition(" ")
-        if number != str(self.asked):
-            raise Broken(f"asked {self.asked}, was answered {answer!r}")
+        if number.encode() + b"\n" != question:
+            raise Broken(f"asked {self.asked}, was answered {answer[:80]!r}")
         if self.member not in (None, name):
             raise Broken(f"{self.member} answered before, now {name}")
         self.member = name
@@ -102,7 +109,7 @@ class Connection:
         await loop.sock_sendall(self.sock, line)
         answer = b""
         while not answer.endswith(b"\n"):
-            data = await loop.sock_recv(self.sock, 256)
+            data = await loop.sock_recv(self.sock, 65536)
             if not data:
                 raise Broken("the server closed the connection")
             answer += data
@@ -241,7 +248,7 @@ def datagrams(spec):
     tally = Tally()
     order = []
     ends = [local_end(spec, index) for index in range(spec.get("ports", 1))]
-    sockets = [open_socket(socket.SOCK_DGRAM, end) for end in ends]
+    sockets = [open_socket(socket.SOCK_DGRAM, end, spec["to"]) for end in ends]
     for number in range(spec["count"]):
         sock = sockets[number % len(sockets)]
         sock.settimeout(spec.get("patience", 8))
@@ -252,7 +259,7 @@ def datagrams(spec):
             tally.failures.append(f"{sock.getsockname()} datagram {number}: {error!r}")
             continue
         name, _, echoed = data.decode().partition(" ")
-        if int(echoed) != number or list(sender) != spec["to"]:
+        if int(echoed) != number or list(sender[:2]) != spec["to"]:
             tally.failures.append(f"datagram {number}: {data!r} from {sender}")
         tally.answers[name] += 1
         order.append(name)

@@ -2,9 +2,10 @@
 
         client ---- [router] ---- switch ---- fe5, fe6, ... (nodes)
 
-The segment is 192.0.2.0/24; node feN has address 192.0.2.N and MAC 02:00:00:00:00:NN.
-The client is 192.0.2.200 on the segment itself; behind the router it is 203.0.113.1 and
-every address of 198.18.0.0/16.
+The segment is 192.0.2.0/24 and 2001:db8:1::/64; node feN has the addresses 192.0.2.N and
+2001:db8:1::N (the same digits) and the MAC 02:00:00:00:00:NN. The client is 192.0.2.200 and
+2001:db8:1::200 on the segment itself; behind the router it is 203.0.113.1, 2001:db8:f::1, and every
+address of 198.18.0.0/16 and 2001:db8:c::/64.
 """
 
 import atexit
@@ -24,12 +25,14 @@ from .namespace import PREFIX, sweep
 from .node import Node
 from .wait import wait_until
 
-SUBNET = "198.51.100.48/29"
-VIP = "192.0.2.100"
-SEGMENT = "192.0.2"
+SUBNET, SUBNET6 = "198.51.100.48/29", "2001:db8:2::30/125"
+VIP, VIP6 = "192.0.2.100", "2001:db8:1::100"
+DUAL_STACK = (VIP, SUBNET, VIP6, SUBNET6)
+SEGMENT, SEGMENT6 = "192.0.2", "2001:db8:1:"
+NETWORKS = [ipaddress.ip_network(f"{SEGMENT}.0/24"), ipaddress.ip_network(f"{SEGMENT6}:/64")]
 CLIENT_NUMBER = 200
 ROUTER_NUMBER = 254
-CLIENT_NETWORK = "198.18.0.0/16"
+CLIENT_NETWORK, CLIENT_NETWORK6 = "198.18.0.0/16", "2001:db8:c::/64"
 
 
 @contextlib.contextmanager
@@ -54,11 +57,21 @@ def number_of(name):
     return int(match[1])
 
 
-class Lab:
-    """A cluster. Close it, or use it as a context manager, and nothing of it remains."""
+def is_on_segment(vip):
+    network = ipaddress.ip_network(vip)
+    return any(network.version == other.version and network.subnet_of(other) for other in NETWORKS)
 
-    def __init__(self, names, router=False, vips=(VIP, SUBNET)):
+
+class Lab:
+    """A cluster. Close it, or use it as a context manager, and nothing of it remains.
+
+    mtu: of the link between the router and the client. The client sends no longer packets, but
+    asks for segments of TCP as for 1500 bytes, so what members answer is too big for the router.
+    """
+
+    def __init__(self, names, router=False, vips=(VIP, SUBNET), mtu=1500):
         self.vips = list(vips)
+        self.mtu = mtu
         self.nodes = {}
         self.router = None
         self._hosts = []
@@ -88,6 +101,7 @@ class Lab:
 
     def _build(self, names, router):
         self.switch = self._add(Host("switch", self.directory))
+        self.switch.disable_ipv6()
         self.switch.ip("link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
         self.switch.ip("link", "set", "br0", "up")
         for name in names:
@@ -112,40 +126,55 @@ class Lab:
                        "address", mac, "netns", host.namespace.name)
         self.switch.ip("link", "set", host.name, "master", "br0", "up")
         host.ip("addr", "add", f"{SEGMENT}.{number}/24", "dev", "eth0")
+        host.ip("addr", "add", f"{SEGMENT6}:{number}/64", "dev", "eth0")
         host.ip("link", "set", "eth0", "up")
         host.wait_for_link()
 
     def _route_vips(self, host):
         """VIPs of other networks are reached on the segment, each by its own ARP."""
         for vip in self.vips:
-            if not vip.startswith(SEGMENT + "."):
+            if not is_on_segment(vip):
                 host.ip("route", "add", vip, "dev", "eth0")
+
+    def _route_default(self, node):
+        node.ip("route", "add", "default", "via", f"{SEGMENT}.{ROUTER_NUMBER}")
+        node.ip("-6", "route", "add", "default", "via", f"{SEGMENT6}:{ROUTER_NUMBER}")
 
     def _add_router(self):
         self.router = self._add(Host("router", self.directory))
         self.router.set_sysctl("ipv4/ip_forward", 1)
+        self.router.set_sysctl("ipv6/conf/all/forwarding", 1)
         self._connect(self.router, ROUTER_NUMBER)
         self._route_vips(self.router)
         self.router.ip("link", "add", "eth1", "type", "veth", "peer", "name", "eth0",
                        "netns", self.client.namespace.name)
-        self.router.ip("addr", "add", "203.0.113.254/24", "dev", "eth1")
-        self.router.ip("link", "set", "eth1", "up")
-        self.client.ip("addr", "add", "203.0.113.1/24", "dev", "eth0")
+        self.router.ip("link", "set", "eth1", "up", "mtu", self.mtu)
         self.client.ip("link", "set", "eth0", "up")
-        self.client.ip("route", "add", "local", CLIENT_NETWORK, "dev", "lo")
-        self.client.ip("route", "add", "default", "via", "203.0.113.254")
-        self.router.ip("route", "add", CLIENT_NETWORK, "via", "203.0.113.1")
+        self._connect_client("203.0.113.{}", 24, CLIENT_NETWORK, 40)
+        self._connect_client("2001:db8:f::{}", 64, CLIENT_NETWORK6, 60)
         self.client.wait_for_link()
         for node in self:
-            node.ip("route", "add", "default", "via", f"{SEGMENT}.{ROUTER_NUMBER}")
+            self._route_default(node)
+
+    def _connect_client(self, address, length, network, headers):
+        """Puts client and router on one link, and the client's own network behind the client."""
+        client, router = address.format(1), address.format(ROUTER_NUMBER)
+        self.router.ip("addr", "add", f"{router}/{length}", "dev", "eth1")
+        self.client.ip("addr", "add", f"{client}/{length}", "dev", "eth0")
+        self.client.ip("route", "add", "local", network, "dev", "lo")
+        family = "-6" if ":" in address else "-4"
+        self.client.ip(family, "route", "add", "default", "via", router,
+                       "mtu", self.mtu, "advmss", 1500 - headers)
+        self.router.ip("route", "add", network, "via", client)
 
     def plug(self, node):
         """Gives a node an interface, again if it had been removed; VIPs stay on lo."""
         self._connect(node, node.number)
         if self.router:
-            node.ip("route", "add", "default", "via", f"{SEGMENT}.{ROUTER_NUMBER}")
+            self._route_default(node)
         for address in self.vip_addresses():
-            node.ip("addr", "replace", f"{address}/32", "dev", "lo")
+            length = 128 if ":" in address else 32
+            node.ip("addr", "replace", f"{address}/{length}", "dev", "lo")
 
     def vip_addresses(self):
         """All addresses of the VIPs; of a subnet the first and the last as well."""
@@ -177,6 +206,9 @@ class Lab:
 
     def address(self, name):
         return f"{SEGMENT}.{number_of(name)}"
+
+    def address6(self, name):
+        return f"{SEGMENT6}:{number_of(name)}"
 
     def configure(self, group=None, only=None, **top):
         """Writes the configuration of all nodes, or of those in only."""

@@ -11,6 +11,8 @@ import struct
 import sys
 
 IP_PKTINFO = 8
+IPV6_RECVPKTINFO = 49
+IPV6_PKTINFO = 50
 
 
 def parse_ports(text):
@@ -37,28 +39,36 @@ class TcpEcho(asyncio.Protocol):
         self.transport.write(b"".join(self.name + b" " + line + b"\n" for line in lines))
 
 
-def open_udp(port):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+def open_udp(port, family):
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     sock.setblocking(False)
-    sock.bind(("0.0.0.0", port))
+    sock.bind(("", port))
     return sock
+
+
+def sent_to(level, kind, value):
+    """From the control message with a datagram's destination, that of a source."""
+    if level == socket.IPPROTO_IPV6:
+        return level, kind, struct.pack("16sI", value[:16], 0)
+    return level, kind, struct.pack("I4s4s", 0, value[8:12], b"\0\0\0\0")
 
 
 def answer_datagrams(sock, name):
     """Answers from the address that each datagram was sent to: the VIP, not the host's own."""
+    wanted = (socket.IPPROTO_IP, IP_PKTINFO), (socket.IPPROTO_IPV6, IPV6_PKTINFO)
     while True:
         try:
             data, ancillary, _, client = sock.recvmsg(65536, 256)
         except BlockingIOError:
             return
-        local = b"\0\0\0\0"
-        for level, kind, value in ancillary:
-            if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
-                local = value[8:12]
-        source = struct.pack("I4s4s", 0, local, b"\0\0\0\0")
-        sock.sendmsg([name + b" " + data], [(socket.IPPROTO_IP, IP_PKTINFO, source)], 0, client)
+        source = [sent_to(*message) for message in ancillary if message[:2] in wanted]
+        sock.sendmsg([name + b" " + data], source, 0, client)
 
 
 async def serve(name, tcp, udp):
@@ -66,10 +76,11 @@ async def serve(name, tcp, udp):
     servers = []
     for port in tcp:
         servers.append(await loop.create_server(
-            lambda: TcpEcho(name), "0.0.0.0", port, backlog=4096))
+            lambda: TcpEcho(name), ["0.0.0.0", "::"], port, backlog=4096))
     for port in udp:
-        sock = open_udp(port)
-        loop.add_reader(sock, answer_datagrams, sock, name)
+        for family in (socket.AF_INET, socket.AF_INET6):
+            sock = open_udp(port, family)
+            loop.add_reader(sock, answer_datagrams, sock, name)
     print("ready", flush=True)
     await loop.create_future()
 

@@ -36,9 +36,15 @@ class Host:
         for setting in ("rp_filter", "arp_ignore", "arp_announce", "arp_filter"):
             for scope in ("all", "default"):
                 self.set_sysctl(f"ipv4/conf/{scope}/{setting}", 0)
-        self.set_sysctl("ipv6/conf/all/disable_ipv6", 1)
-        self.set_sysctl("ipv6/conf/default/disable_ipv6", 1)
+        for setting in ("disable_ipv6", "accept_dad", "accept_ra", "router_solicitations"):
+            for scope in ("all", "default"):
+                self.set_sysctl(f"ipv6/conf/{scope}/{setting}", 0)
         self.run("ip", "link", "set", "lo", "up")
+
+    def disable_ipv6(self):
+        """For interfaces that are made from now on, and those that are there."""
+        for scope in ("all", "default"):
+            self.set_sysctl(f"ipv6/conf/{scope}/disable_ipv6", 1)
 
     # --- programs ---------------------------------------------------------
 

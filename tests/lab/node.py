@@ -102,7 +102,8 @@ class Node(Host):
         """Lets the kernel notice lost neighbours in two seconds; for entries made from now on."""
         for name, value in (("base_reachable_time_ms", 1000), ("retrans_time_ms", 100),
                             ("delay_first_probe_time", 1), ("interval_probe_time_ms", 500)):
-            self.set_sysctl(f"ipv4/neigh/eth0/{name}", value)
+            for family in ("ipv4", "ipv6"):
+                self.set_sysctl(f"{family}/neigh/eth0/{name}", value)
 
     # --- what is in the kernel ---------------------------------------------
 
@@ -131,5 +132,5 @@ class Node(Host):
         raise AssertionError(f"no counter in chain {chain} of {self.name}\n{self.ruleset()}")
 
     def has_address(self, address, interface="eth0"):
-        listing = self.run("ip", "-o", "-4", "addr", "show", "dev", interface, check=False).stdout
-        return bool(re.search(rf"inet {re.escape(address)}[/ ]", listing))
+        listing = self.run("ip", "-o", "addr", "show", "dev", interface, check=False).stdout
+        return bool(re.search(rf"inet6? {re.escape(address)}[/ ]", listing))

@@ -24,7 +24,7 @@
 	"ip protocol icmp goto icmp/A comment \"errors about flows\"\n"                            \
 	"ip frag-off & 0x1fff != 0x0000 goto fragment/A comment \"later fragments\"\n"
 #define END6                                                                                       \
-	"meta l4proto ipv6-icmp goto icmp6/A comment \"errors about flows\"\n"                     \
+	"meta l4proto icmpv6 goto icmp6/A comment \"errors about flows\"\n"                     \
 	"frag frag-off != 0 goto fragment6/A comment \"later fragments\"\n"
 
 /* Draws of a slot, and digests. */

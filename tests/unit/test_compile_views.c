@@ -55,7 +55,7 @@ static const struct body_case families[] = {
 	/* Peers and outgoing ranges hold for both. */
 	{ DUAL_OF(BALANCER(5) ", " BALANCER(6) ", " OUTGOING(7), WEB), "chain vip6/A",
 		"@ll,48,48 0x020000000006 accept comment \"loop guard: from balancer "
-		"fe6\"\n" WEB_RULES6 "meta l4proto != ipv6-icmp th dport vmap @outgoing/A "
+		"fe6\"\n" WEB_RULES6 "meta l4proto != icmpv6 th dport vmap @outgoing/A "
 		"comment \"replies to connections that members opened\"\n" END6 },
 	/* What remembers is one memory, too, reached from two chains. */
 	{ SCHEDULED("tcp", "rr", ""), "chain vip6/A",

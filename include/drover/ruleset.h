@@ -32,7 +32,6 @@ enum ruleset_field {
 	FIELD_ETHER_BOTH_RAW,     /* @ll,0,96: destination and source */
 	/* @nh,32,32: IPv4 id, flags, fragment offset; IPv6 length, next header, hop limit */
 	FIELD_FRAGMENT_RAW,
-	FIELD_IP_FRAGMENT, /* flags and fragment offset */
 	FIELD_IP_ID,
 	FIELD_IP_SOURCE,
 	FIELD_IP_SOURCE_RAW, /* … without a protocol test */
@@ -40,6 +39,7 @@ enum ruleset_field {
 	FIELD_IP_PROTOCOL,
 	FIELD_IP6_SOURCE,
 	FIELD_IP6_DESTINATION,
+	FIELD_IP6_NEXT_HEADER,
 	FIELD_FRAG_OFFSET, /* of the IPv6 fragment header; no such header: no match */
 	FIELD_FRAG_MORE,
 	FIELD_FRAG_ID,

@@ -113,9 +113,10 @@ void compile_services(struct compiler *c, struct ruleset_chain *chain, enum view
 void compile_vip_rules(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
 {
 	compile_loop_guard(c, chain);
+	compile_later_fragments(c, chain, kind);
 	compile_services(c, chain, kind);
 	compile_errors(c, chain, kind);
-	compile_later_fragments(c, chain, kind);
+	compile_odd_fragments(c, chain, kind);
 }
 
 static void compile_learning_chains(struct compiler *c, enum view_kind kind)

@@ -29,9 +29,9 @@ static const struct body_case vips[] = {
 	{ TOP GROUP(THREE, WEB), "chain others", NULL },
 	{ TOP GROUP(THREE, WEB), "set vips/A", NULL },
 	{ VIPS("\"192.0.2.101\", \"192.0.2.99\""), "chain ingress",
-		HOOK "@nh,128,32 != @vips/A accept comment \"not for group A\"\n"
-		     "th dport 80 ip protocol tcp counter " HASH
-		     " comment \"web: TCP hash\"\n" END },
+		HOOK "@nh,128,32 != @vips/A accept comment \"not for group A\"\n" LATER_OF(
+			"A") "th dport 80 ip protocol tcp counter " HASH
+			     " comment \"web: TCP hash\"\n" END },
 	{ VIPS("\"192.0.2.101\", \"192.0.2.99\""), "set vips/A",
 		"typeof @nh,128,32\n"
 		"size 64\n"
@@ -147,9 +147,8 @@ static const struct body_case services[] = {
 		BEGIN "th dport 80 ip protocol tcp counter " HASH " comment \"t: TCP hash\"\n"
 		      "ip protocol != icmp th dport vmap @outgoing/A "
 		      "comment \"replies to connections that members opened\"\n"
-		      "th dport != 0 ip protocol tcp counter " HASH " comment \"s: TCP hash\"\n"
-		      "th dport != 0 ip protocol udp counter " HASH
-		      " comment \"s: UDP hash\"\n" END },
+		      "ip protocol tcp counter " HASH " comment \"s: TCP hash\"\n"
+		      "ip protocol udp counter " HASH " comment \"s: UDP hash\"\n" END },
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "outgoing = \"34000-34999,36000\"; }", WEB),
 		"map outgoing/A",
 		"type inet_service : verdict\n"
@@ -178,13 +177,13 @@ static const struct body_case services[] = {
 
 	/* The loop guard: one peer, two peers. */
 	{ TOP GROUP(BALANCER(5) ", " BALANCER(6), WEB), "chain ingress",
-		BEGIN "@ll,48,48 0x020000000006 accept comment \"loop guard: from balancer fe6\"\n"
-		      "th dport 80 ip protocol tcp counter " HASH
-		      " comment \"web: TCP hash\"\n" END },
+		ENTER "@ll,48,48 0x020000000006 accept comment \"loop guard: from balancer "
+		      "fe6\"\n" LATER_OF("A") "th dport 80 ip protocol tcp counter " HASH
+					      " comment \"web: TCP hash\"\n" END },
 	{ TOP GROUP(BALANCER(7) ", " BALANCER(5) ", " BALANCER(6), WEB), "chain ingress",
-		BEGIN "@ll,48,48 @peers/A accept comment \"loop guard: from another balancer\"\n"
-		      "th dport 80 ip protocol tcp counter " HASH
-		      " comment \"web: TCP hash\"\n" END },
+		ENTER "@ll,48,48 @peers/A accept comment \"loop guard: from another "
+		      "balancer\"\n" LATER_OF("A") "th dport 80 ip protocol tcp counter " HASH
+						   " comment \"web: TCP hash\"\n" END },
 	{ TOP GROUP(BALANCER(7) ", " BALANCER(5) ", " BALANCER(6), WEB), "set peers/A",
 		"typeof @ll,48,48\n"
 		"size 64\n"
@@ -201,8 +200,8 @@ static const struct body_case services[] = {
 static const struct body_case uncounted[] = {
 	{ UNCOUNTED GROUP(THREE, SERVICE("any", "") ALSO("tcp", PORT_80)), "chain ingress",
 		BEGIN "th dport 80 ip protocol tcp " HASH " comment \"t: TCP hash\"\n"
-		      "th dport != 0 ip protocol tcp " HASH " comment \"s: TCP hash\"\n"
-		      "th dport != 0 ip protocol udp " HASH " comment \"s: UDP hash\"\n" END },
+		      "ip protocol tcp " HASH " comment \"s: TCP hash\"\n"
+		      "ip protocol udp " HASH " comment \"s: UDP hash\"\n" END },
 	{ UNCOUNTED GROUP(THREE, SERVICE("tcp", "ports = \"80,443\"; ")), "set ports/A/tcp-hash",
 		"type inet_service\n"
 		"size 64\n"
@@ -216,7 +215,8 @@ static const struct body_case uncounted[] = {
 		FIRST(FE5) "meta mark set 0x00000000 accept comment \"fe5 is this host\"\n" },
 	{ UNCOUNTED GROUP(THREE, WEB), "chain member/A/fe6", FIRST(FE6) FORWARD(6) },
 	{ UNCOUNTED GROUP(THREE, WEB), "chain fragment/A",
-		RECALL("fragments/A", "ip saddr . ip daddr . ip id . ip protocol") BY_MARK
+		"ip protocol icmp accept comment \"a large ping: for this host\"\n" RECALL(
+			"fragments/A", "ip saddr . ip daddr . ip id . ip protocol") BY_MARK
 		"comment \"a later fragment follows the first\"\n"
 		"counter goto everyone/A comment \"the first has not come yet: to all "
 		"members\"\n" },

@@ -39,7 +39,7 @@ static const struct body_case flows[] = {
 	{ SCHEDULED("tcp", "hash", ""), "chain learn/A/tcp-hash", NULL },
 	{ SCHEDULED("udp", "rr", ""), "chain learn/A/udp-rr", NULL },
 	{ TOP GROUP(THREE, SERVICE("tcp", SCHEDULER("random"))), "chain ingress",
-		BEGIN "th dport != 0 ip protocol tcp counter goto learn/A/tcp-random-rest "
+		BEGIN "ip protocol tcp counter goto learn/A/tcp-random-rest "
 		      "comment \"s: TCP random\"\n" END },
 	/* A subset has its own memory, and draws from its own tables. */
 	{ SCHEDULED("tcp", "rr", "members = [ \"fe6\" ]; "), "chain learn/A/tcp-rr/s",
@@ -85,7 +85,7 @@ static const struct body_case clients[] = {
 		      "th dport 81 ip protocol tcp counter goto client/A/tcp-hash-90s "
 		      "comment \"t: TCP hash\"\n" END },
 	{ TOP GROUP(THREE, SERVICE("tcp", STAYS(60))), "chain ingress",
-		BEGIN "th dport != 0 ip protocol tcp counter goto client/A/tcp-hash-60s-rest "
+		BEGIN "ip protocol tcp counter goto client/A/tcp-hash-60s-rest "
 		      "comment \"s: TCP hash\"\n" END },
 };
 
@@ -95,23 +95,26 @@ static const struct body_case clients[] = {
 #define PACKET6 "ip6 saddr . ip6 daddr . frag id"
 #define NOTE    "update @fragments/A { " DIGEST(PACKET) " : meta mark }\n"
 #define NOTE6   "frag more-fragments 1 update @fragments/A { " DIGEST(PACKET6) " : meta mark }\n"
-#define FOLLOW(packet)                                                                             \
-	RECALL("fragments/A", packet)                                                              \
-	BY_MARK "comment \"a later fragment follows the first\"\n"                                 \
+#define FOLLOW(icmp, packet)                                                                       \
+	icmp " accept comment \"a large ping: for this host\"\n" RECALL("fragments/A", packet)     \
+		BY_MARK                                                                            \
+		"comment \"a later fragment follows the first\"\n"                                 \
 		"counter goto everyone/A comment \"the first has not come yet: to all members\"\n"
+#define FOLLOW4 FOLLOW("ip protocol icmp", PACKET)
+#define FOLLOW6 FOLLOW("meta l4proto icmpv6", PACKET6)
 
 static const struct body_case fragments[] = {
 	{ TOP GROUP(THREE, WEB), "map fragments/A", MEMORY_OF("65536", "30s") },
 	{ TOP GROUP(THREE, WEB), "chain first-fragment/A", NOTE },
-	{ TOP GROUP(THREE, WEB), "chain fragment/A", FOLLOW(PACKET) },
+	{ TOP GROUP(THREE, WEB), "chain fragment/A", FOLLOW4 },
 	{ TOP GROUP(THREE, WEB), "chain fragment6/A", NULL },
 	{ VIPS("\"2001:db8::100\""), "map fragments/A", MEMORY_OF("65536", "30s") },
 	{ VIPS("\"2001:db8::100\""), "chain first-fragment/A", NOTE6 },
-	{ VIPS("\"2001:db8::100\""), "chain fragment6/A", FOLLOW(PACKET6) },
+	{ VIPS("\"2001:db8::100\""), "chain fragment6/A", FOLLOW6 },
 	{ VIPS("\"2001:db8::100\""), "chain fragment/A", NULL },
 	{ VIPS("\"192.0.2.100\", \"2001:db8::100\""), "chain first-fragment/A", NOTE NOTE6 },
-	{ VIPS("\"192.0.2.100\", \"2001:db8::100\""), "chain fragment/A", FOLLOW(PACKET) },
-	{ VIPS("\"192.0.2.100\", \"2001:db8::100\""), "chain fragment6/A", FOLLOW(PACKET6) },
+	{ VIPS("\"192.0.2.100\", \"2001:db8::100\""), "chain fragment/A", FOLLOW4 },
+	{ VIPS("\"192.0.2.100\", \"2001:db8::100\""), "chain fragment6/A", FOLLOW6 },
 };
 
 static void test_flows(void **state)

@@ -39,6 +39,7 @@ enum ruleset_field {
 	FIELD_IP_PROTOCOL,
 	FIELD_IP6_SOURCE,
 	FIELD_IP6_DESTINATION,
+	FIELD_IP6_NEXT_HEADER,
 	FIELD_FRAG_OFFSET, /* of the IPv6 fragment header; no such header: no match */
 	FIELD_FRAG_MORE,
 	FIELD_FRAG_ID,

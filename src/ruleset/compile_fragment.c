@@ -6,6 +6,8 @@
  */
 #include "compiler.h"
 
+#include <netinet/in.h>
+
 enum {
 	FRAGMENTS_MAX = 65536,
 	FRAGMENT_TIMEOUT = 30, /* seconds: as long as a receiver waits, ipfrag_time */
@@ -55,10 +57,9 @@ void compile_fragment_chain(struct compiler *c, enum view_kind kind)
 	struct ruleset_chain *chain = build_chain(b,
 		compile_name(c, kind == VIEW_IP ? "fragment" : "fragment6", NULL),
 		compile_group_origin(c));
-	struct ruleset_rule *rule;
+	struct ruleset_rule *rule = build_rule(
+		b, chain, build_text(b, "a large ping: for this host"), compile_group_origin(c));
 
-	rule = build_rule(
-		b, chain, build_text(b, "a large ping stays here whole"), compile_group_origin(c));
 	compile_match_icmp(rule, kind == VIEW_IP ? AF_INET : AF_INET6);
 	rule_verdict(rule, VERDICT_ACCEPT, NULL);
 	rule = build_rule(b, chain, build_text(b, "a later fragment follows the first"),
@@ -72,24 +73,50 @@ void compile_fragment_chain(struct compiler *c, enum view_kind kind)
 	c->fragment_chains[kind] = chain->name;
 }
 
+static struct ruleset_rule *later_fragments(
+	struct compiler *c, struct ruleset_chain *chain, const char *comment)
+{
+	return build_rule(
+		&c->build, chain, build_text(&c->build, "%s", comment), compile_group_origin(c));
+}
+
+static void match_offset6(struct ruleset_rule *rule)
+{
+	static const uint8_t none[2];
+	size_t at = rule->n_statements;
+
+	rule_match(rule, FIELD_FRAG_OFFSET, build_value(none, sizeof(none)));
+	rule->statements[at].negate = true;
+}
+
 /*
- * Ahead of the rules that read ports: in a later fragment the kernel takes what stands where a
- * first one has its ports for ports (seen on 6.18 in the ingress hook). For IPv4 it is one aligned
- * load without a test of the family: all that other packets pay.
+ * Ahead of the rules that read ports: to the kernel whatever is in the place of ports is one
+ * (nft_payload_fast_eval()); of IPv6 that is the flow label. The first test of each
+ * rule is what other packets pay.
  */
 void compile_later_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
 {
-	static const uint8_t offset[] = { 0x00, 0x00, 0x1f, 0xff }, none[2];
-	struct build *b = &c->build;
-	struct ruleset_rule *rule = build_rule(
-		b, chain, build_text(b, "later fragments"), compile_group_origin(c));
+	static const uint8_t offset[] = { 0x00, 0x00, 0x1f, 0xff }, fragment = IPPROTO_FRAGMENT;
+	struct ruleset_rule *rule = later_fragments(c, chain, "later fragments");
 
 	if (kind == VIEW_IP) {
 		compile_match_any_bit(
 			rule, FIELD_FRAGMENT_RAW, build_value(offset, sizeof(offset)));
 	} else {
-		rule_match(rule, FIELD_FRAG_OFFSET, build_value(none, sizeof(none)));
-		rule->statements[0].negate = true;
+		rule_match(rule, FIELD_IP6_NEXT_HEADER, build_value(&fragment, 1));
+		match_offset6(rule);
 	}
+	rule_verdict(rule, VERDICT_GOTO, c->fragment_chains[kind]);
+}
+
+/* Behind all rules, since this test is dear: fragments with other headers before that of theirs. */
+void compile_odd_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
+{
+	struct ruleset_rule *rule;
+
+	if (kind == VIEW_IP)
+		return;
+	rule = later_fragments(c, chain, "later fragments behind other headers");
+	match_offset6(rule);
 	rule_verdict(rule, VERDICT_GOTO, c->fragment_chains[kind]);
 }

@@ -124,9 +124,10 @@ const char *compile_table(struct compiler *c, size_t index, enum ruleset_data da
 /* Makes the map of packets whose first fragment was seen, and the chain that fills it. */
 const char *compile_first_fragments(struct compiler *c);
 
-/* Makes the chain that later fragments go to. Adds the rule that leads there. */
+/* Makes the chain that later fragments go to. Add the rules that lead there. */
 void compile_fragment_chain(struct compiler *c, enum view_kind kind);
 void compile_later_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind);
+void compile_odd_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind);
 
 /* True if the group has pins of a family. */
 bool compile_has_pins(const struct plan_group *group, int family);

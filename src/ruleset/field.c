@@ -37,6 +37,8 @@ static const struct field fields[] = {
 		.format = FORMAT_ADDRESS6 },
 	[FIELD_IP6_DESTINATION] = { "ip6 daddr", NETWORK(24, 16), .dependency = DEPENDS_ON_IP6,
 		.format = FORMAT_ADDRESS6 },
+	[FIELD_IP6_NEXT_HEADER] = { "ip6 nexthdr", NETWORK(6, 1), .dependency = DEPENDS_ON_IP6,
+		.format = FORMAT_DECIMAL },
 	[FIELD_FRAG_OFFSET] = { "frag frag-off", FRAGMENT_HEADER(2, 2), .format = FORMAT_DECIMAL,
 		.mask = { 0xff, 0xf8 } },
 	[FIELD_FRAG_MORE] = { "frag more-fragments", FRAGMENT_HEADER(3, 1),

@@ -19,18 +19,22 @@
 
 /* The chain that packets enter, and how it ends. */
 #define HOOK  "type filter hook ingress device \"eth0\" priority 0; policy accept;\n"
-#define BEGIN HOOK "@nh,128,32 != 0xc0000264 accept comment \"not for group A: 192.0.2.100\"\n"
-#define END                                                                                        \
-	"ip protocol icmp goto icmp/A comment \"errors about flows\"\n"                            \
-	"ip frag-off & 0x1fff != 0x0000 goto fragment/A comment \"later fragments\"\n"
+#define ENTER HOOK "@nh,128,32 != 0xc0000264 accept comment \"not for group A: 192.0.2.100\"\n"
+#define LATER_OF(g)                                                                                \
+	"@nh,32,32 & 0x00001fff != 0x00000000 goto fragment/" g " comment \"later fragments\"\n"
+#define ERRORS_OF(g) "ip protocol icmp goto icmp/" g " comment \"errors about flows\"\n"
+#define BEGIN        ENTER LATER_OF("A")
+#define END          ERRORS_OF("A")
+#define BEGIN6       "ip6 nexthdr 44 frag frag-off != 0 goto fragment6/A comment \"later fragments\"\n"
 #define END6                                                                                       \
-	"meta l4proto ipv6-icmp goto icmp6/A comment \"errors about flows\"\n"                     \
-	"frag frag-off != 0 goto fragment6/A comment \"later fragments\"\n"
+	"meta l4proto icmpv6 goto icmp6/A comment \"errors about flows\"\n"                        \
+	"frag frag-off != 0 goto fragment6/A "                                                     \
+	"comment \"later fragments behind other headers\"\n"
 
 /* Draws of a slot, and digests. */
 #define SEEDED(n)             "mod " n " seed 0x64726f76"
 #define HASH_OF(fields)       "jhash " fields " " SEEDED("256") " vmap @buckets/A"
-#define HASH                  HASH_OF("ip saddr . th sport")
+#define HASH                  HASH_OF("@nh,96,32 . th sport")
 #define DIGEST(fields)        "jhash " fields " " SEEDED("4294967295")
 #define REMEMBER(map, fields) "update @" map " { " DIGEST(fields) " : meta mark } "
 #define FORGET(map, fields)   "delete @" map " { " DIGEST(fields) " : meta mark } "

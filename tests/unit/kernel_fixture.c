@@ -193,6 +193,43 @@ static void put_flow(struct frame *frame, const struct packet *packet, uint32_t 
 	put_number(frame, number);
 }
 
+static void overwrite_16(struct frame *frame, size_t offset, uint16_t number)
+{
+	const uint16_t wire = htons(number);
+
+	memcpy(frame->bytes + offset, &wire, sizeof(wire));
+}
+
+/*
+ * A later fragment of IPv6 has its ports' place in the flow label, for those who overlook that it
+ * is one.
+ */
+static void put_fragment(
+	struct frame *frame, const struct packet_of_fragment *fragment, uint32_t number)
+{
+	enum { IP = ETHER_HDR_LEN, IP6_END = IP + 40 };
+	const struct packet *flow = &fragment->flow;
+	uint16_t place = fragment->is_later ? 3 : 0;
+	struct frame whole = { .length = 0 };
+
+	if (!strchr(flow->vip, ':')) {
+		put_flow(frame, flow, number);
+		overwrite_16(frame, IP + 4, (uint16_t)fragment->datagram);
+		overwrite_16(frame, IP + 6, (uint16_t)(place | (fragment->has_more ? 0x2000 : 0)));
+		return;
+	}
+	put_flow(&whole, flow, number);
+	put(frame, whole.bytes, IP6_END);
+	overwrite_16(frame, IP + 2, flow->vip_port);
+	overwrite_16(frame, IP + 4, (uint16_t)(whole.length - IP6_END + 8));
+	frame->bytes[IP + 6] = IPPROTO_FRAGMENT;
+	put_byte(frame, flow->protocol);
+	put_zeros(frame, 1);
+	put_16(frame, (uint16_t)(place << 3 | fragment->has_more));
+	put_number(frame, fragment->datagram);
+	put(frame, whole.bytes + IP6_END, whole.length - IP6_END);
+}
+
 /* A router tells a member that what it has sent to the client was too big. */
 static void put_error(struct frame *frame, const struct packet *packet, uint32_t number)
 {
@@ -291,6 +328,15 @@ const char *way_of(struct kernel *k, const struct packet *packet)
 		put_error(&frame, packet, number);
 	else
 		put_flow(&frame, packet, number);
+	return way_of_frame(k, &frame, number);
+}
+
+const char *way_of_fragment(struct kernel *k, const struct packet_of_fragment *fragment)
+{
+	struct frame frame = { .length = 0 };
+	uint32_t number = ++k->n_sent;
+
+	put_fragment(&frame, fragment, number);
 	return way_of_frame(k, &frame, number);
 }
 

@@ -39,6 +39,14 @@ struct packet {
 	bool is_error; /* of the client's family, from a router */
 };
 
+/* A fragment of a datagram; a later one has 8 bytes of "text" where the first has its ports. */
+struct packet_of_fragment {
+	struct packet flow;
+	uint32_t datagram;
+	bool is_later;
+	bool has_more;
+};
+
 /* An ICMP message of its own to a VIP: type and what stands in the place of ports. */
 struct packet_of_icmp {
 	const char *client, *vip;
@@ -51,4 +59,5 @@ struct packet_of_icmp {
  * in that order, or "" if it went nowhere; good until the next call.
  */
 const char *way_of(struct kernel *k, const struct packet *packet);
+const char *way_of_fragment(struct kernel *k, const struct packet_of_fragment *fragment);
 const char *way_of_icmp(struct kernel *k, const struct packet_of_icmp *packet);

@@ -23,15 +23,15 @@
 static const struct body_case vips[] = {
 	/* The first group's rules stand in the chain that packets enter. */
 	{ TOP GROUP(THREE, WEB), "chain ingress",
-		BEGIN "th dport 80 ip protocol tcp counter " HASH
+		BEGIN "th dport 80 meta l4proto tcp counter " HASH
 		      " comment \"web: TCP hash\"\n" END },
 	{ TOP GROUP(THREE, WEB), "chain vip/A", NULL },
 	{ TOP GROUP(THREE, WEB), "chain others", NULL },
 	{ TOP GROUP(THREE, WEB), "set vips/A", NULL },
 	{ VIPS("\"192.0.2.101\", \"192.0.2.99\""), "chain ingress",
-		HOOK "@nh,128,32 != @vips/A accept comment \"not for group A\"\n"
-		     "th dport 80 ip protocol tcp counter " HASH
-		     " comment \"web: TCP hash\"\n" END },
+		HOOK "@nh,128,32 != @vips/A accept comment \"not for group A\"\n" LATER_OF(
+			"A") "th dport 80 meta l4proto tcp counter " HASH
+			     " comment \"web: TCP hash\"\n" END },
 	{ VIPS("\"192.0.2.101\", \"192.0.2.99\""), "set vips/A",
 		"typeof @nh,128,32\n"
 		"size 64\n"
@@ -103,26 +103,26 @@ static const struct body_case services[] = {
 	/* What needs no memory. */
 	{ "seed = 5; " TOP GROUP(THREE, SERVICE("udp", PORT_80 SCHEDULER("source"))),
 		"chain ingress",
-		BEGIN "th dport 80 ip protocol udp counter "
-		      "jhash ip saddr mod 256 seed 0x5 vmap @buckets/A "
+		BEGIN "th dport 80 meta l4proto udp counter "
+		      "jhash @nh,96,32 mod 256 seed 0x5 vmap @buckets/A "
 		      "comment \"s: UDP source\"\n" END },
 	{ TOP GROUP(THREE, SERVICE("udp", PORT_80 SCHEDULER("rr"))), "chain ingress",
-		BEGIN "th dport 80 ip protocol udp counter numgen inc mod 256 vmap @turns/A "
+		BEGIN "th dport 80 meta l4proto udp counter numgen inc mod 256 vmap @turns/A "
 		      "comment \"s: UDP rr\"\n" END },
 	{ TOP GROUP(THREE, SERVICE("udp", PORT_80 SCHEDULER("random"))), "chain ingress",
-		BEGIN "th dport 80 ip protocol udp counter numgen random mod 256 vmap @buckets/A "
+		BEGIN "th dport 80 meta l4proto udp counter numgen random mod 256 vmap @buckets/A "
 		      "comment \"s: UDP random\"\n" END },
 	{ TOP GROUP(TWO, SERVICE("any", PORT_80)), "chain ingress",
-		BEGIN "th dport 80 ip protocol tcp counter " HASH " comment \"s: TCP hash\"\n"
-		      "th dport 80 ip protocol udp counter " HASH
+		BEGIN "th dport 80 meta l4proto tcp counter " HASH " comment \"s: TCP hash\"\n"
+		      "th dport 80 meta l4proto udp counter " HASH
 		      " comment \"s: UDP hash\"\n" END },
 
 	/* Ports: a range, several, several with a range. A set counts by element. */
 	{ TOP GROUP(TWO, SERVICE("udp", "ports = \"30000-30999\"; ")), "chain ingress",
-		BEGIN "th dport 30000-30999 ip protocol udp counter " HASH
+		BEGIN "th dport 30000-30999 meta l4proto udp counter " HASH
 		      " comment \"s: UDP hash\"\n" END },
 	{ TOP GROUP(TWO, SERVICE("tcp", "ports = \"443,80\"; ")), "chain ingress",
-		BEGIN "ip protocol tcp th dport @ports/A/tcp-hash " HASH
+		BEGIN "meta l4proto tcp th dport @ports/A/tcp-hash " HASH
 		      " comment \"TCP hash over all members\"\n" END },
 	{ TOP GROUP(TWO, SERVICE("tcp", "ports = \"443,80\"; ")), "set ports/A/tcp-hash",
 		"type inet_service\n"
@@ -144,12 +144,11 @@ static const struct body_case services[] = {
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "outgoing = \"34000-34999,36000\"; }",
 		  SERVICE("any", "") ALSO("tcp", PORT_80)),
 		"chain ingress",
-		BEGIN "th dport 80 ip protocol tcp counter " HASH " comment \"t: TCP hash\"\n"
+		BEGIN "th dport 80 meta l4proto tcp counter " HASH " comment \"t: TCP hash\"\n"
 		      "ip protocol != icmp th dport vmap @outgoing/A "
 		      "comment \"replies to connections that members opened\"\n"
-		      "th dport != 0 ip protocol tcp counter " HASH " comment \"s: TCP hash\"\n"
-		      "th dport != 0 ip protocol udp counter " HASH
-		      " comment \"s: UDP hash\"\n" END },
+		      "meta l4proto tcp counter " HASH " comment \"s: TCP hash\"\n"
+		      "meta l4proto udp counter " HASH " comment \"s: UDP hash\"\n" END },
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "outgoing = \"34000-34999,36000\"; }", WEB),
 		"map outgoing/A",
 		"type inet_service : verdict\n"
@@ -164,13 +163,13 @@ static const struct body_case services[] = {
 	{ TOP GROUP(THREE, SERVICE("tcp", PORT_80 SCHEDULER("source") "members = [ \"fe7\", "
 								      "\"fe6\" ]; ")),
 		"chain ingress",
-		BEGIN "th dport 80 ip protocol tcp counter jhash ip saddr " SEEDED(
+		BEGIN "th dport 80 meta l4proto tcp counter jhash @nh,96,32 " SEEDED(
 			"256") " vmap @buckets/A/s comment \"s: TCP source\"\n" END },
 	{ TOP GROUP(THREE, SERVICE("tcp", PORT_80 "members = [ \"fe7\", \"fe6\" ]; ")
 				   ALSO("tcp", "ports = \"81\"; members = [ \"fe6\", \"fe7\" ]; ")),
 		"chain ingress",
 		BEGIN
-		"ip protocol tcp th dport @ports/A/tcp-hash/s jhash ip saddr . th sport " SEEDED(
+		"meta l4proto tcp th dport @ports/A/tcp-hash/s jhash @nh,96,32 . th sport " SEEDED(
 			"256") " vmap @buckets/A/s comment \"TCP hash over the members of "
 			       "s\"\n" END },
 	{ TOP GROUP(THREE, SERVICE("tcp", PORT_80 "members = [ \"fe7\", \"fe6\" ]; ")),
@@ -178,13 +177,13 @@ static const struct body_case services[] = {
 
 	/* The loop guard: one peer, two peers. */
 	{ TOP GROUP(BALANCER(5) ", " BALANCER(6), WEB), "chain ingress",
-		BEGIN "@ll,48,48 0x020000000006 accept comment \"loop guard: from balancer fe6\"\n"
-		      "th dport 80 ip protocol tcp counter " HASH
-		      " comment \"web: TCP hash\"\n" END },
+		ENTER "@ll,48,48 0x020000000006 accept comment \"loop guard: from balancer "
+		      "fe6\"\n" LATER_OF("A") "th dport 80 meta l4proto tcp counter " HASH
+					      " comment \"web: TCP hash\"\n" END },
 	{ TOP GROUP(BALANCER(7) ", " BALANCER(5) ", " BALANCER(6), WEB), "chain ingress",
-		BEGIN "@ll,48,48 @peers/A accept comment \"loop guard: from another balancer\"\n"
-		      "th dport 80 ip protocol tcp counter " HASH
-		      " comment \"web: TCP hash\"\n" END },
+		ENTER "@ll,48,48 @peers/A accept comment \"loop guard: from another "
+		      "balancer\"\n" LATER_OF("A") "th dport 80 meta l4proto tcp counter " HASH
+						   " comment \"web: TCP hash\"\n" END },
 	{ TOP GROUP(BALANCER(7) ", " BALANCER(5) ", " BALANCER(6), WEB), "set peers/A",
 		"typeof @ll,48,48\n"
 		"size 64\n"
@@ -200,9 +199,9 @@ static const struct body_case services[] = {
 /* None in what every packet passes; those that tell of oddities stay. */
 static const struct body_case uncounted[] = {
 	{ UNCOUNTED GROUP(THREE, SERVICE("any", "") ALSO("tcp", PORT_80)), "chain ingress",
-		BEGIN "th dport 80 ip protocol tcp " HASH " comment \"t: TCP hash\"\n"
-		      "th dport != 0 ip protocol tcp " HASH " comment \"s: TCP hash\"\n"
-		      "th dport != 0 ip protocol udp " HASH " comment \"s: UDP hash\"\n" END },
+		BEGIN "th dport 80 meta l4proto tcp " HASH " comment \"t: TCP hash\"\n"
+		      "meta l4proto tcp " HASH " comment \"s: TCP hash\"\n"
+		      "meta l4proto udp " HASH " comment \"s: UDP hash\"\n" END },
 	{ UNCOUNTED GROUP(THREE, SERVICE("tcp", "ports = \"80,443\"; ")), "set ports/A/tcp-hash",
 		"type inet_service\n"
 		"size 64\n"
@@ -211,12 +210,13 @@ static const struct body_case uncounted[] = {
 		"}\n" },
 	{ UNCOUNTED GROUP(THREE, SERVICE("tcp", PORT_80 SCHEDULER("rr"))), "chain ingress",
 		BEGIN
-		"th dport 80 ip protocol tcp goto learn/A/tcp-rr comment \"s: TCP rr\"\n" END },
+		"th dport 80 meta l4proto tcp goto learn/A/tcp-rr comment \"s: TCP rr\"\n" END },
 	{ UNCOUNTED GROUP(THREE, WEB), "chain member/A/fe5",
 		FIRST(FE5) "meta mark set 0x00000000 accept comment \"fe5 is this host\"\n" },
 	{ UNCOUNTED GROUP(THREE, WEB), "chain member/A/fe6", FIRST(FE6) FORWARD(6) },
 	{ UNCOUNTED GROUP(THREE, WEB), "chain fragment/A",
-		RECALL("fragments/A", "ip saddr . ip daddr . ip id . ip protocol") BY_MARK
+		"ip protocol icmp accept comment \"a large ping: for this host\"\n" RECALL(
+			"fragments/A", "ip saddr . ip daddr . ip id . ip protocol") BY_MARK
 		"comment \"a later fragment follows the first\"\n"
 		"counter goto everyone/A comment \"the first has not come yet: to all "
 		"members\"\n" },

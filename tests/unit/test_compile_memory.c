@@ -9,7 +9,7 @@
 #define SYN     "tcp flags syn / fin,syn,rst,ack "
 #define TURNS   "meta mark set numgen inc mod 256 map @turn-marks/A "
 #define RANDOM  "meta mark set numgen random mod 256 map @bucket-marks/A "
-#define ADDRESS "meta mark set jhash ip saddr " SEEDED("256") " map @bucket-marks/A "
+#define ADDRESS "meta mark set jhash @nh,96,32 " SEEDED("256") " map @bucket-marks/A "
 #define KNOWN(map, key, what)                                                                      \
 	RECALL(map, key)                                                                           \
 	REMEMBER(map, key) BY_MARK "comment \"" what " that has its member\"\n"
@@ -17,7 +17,7 @@
 	FORGET(map, key)                                                                           \
 	REMEMBER(map, key) BY_MARK "comment \"a new one draws a member and keeps it\"\n"
 #define BY_HASH    HASH " comment \"not remembered: by hash\"\n"
-#define BY_ADDRESS HASH_OF("ip saddr") " comment \"not remembered: by the client's address\"\n"
+#define BY_ADDRESS HASH_OF("@nh,96,32") " comment \"not remembered: by the client's address\"\n"
 
 #define SCHEDULED(protocol, name, more)                                                            \
 	TOP GROUP(THREE, SERVICE(protocol, PORT_80 SCHEDULER(name) more))
@@ -27,7 +27,7 @@
 
 static const struct body_case flows[] = {
 	{ SCHEDULED("tcp", "rr", ""), "chain ingress",
-		BEGIN "th dport 80 ip protocol tcp counter goto learn/A/tcp-rr "
+		BEGIN "th dport 80 meta l4proto tcp counter goto learn/A/tcp-rr "
 		      "comment \"s: TCP rr\"\n" END },
 	{ SCHEDULED("tcp", "rr", ""), "chain learn/A/tcp-rr",
 		KNOWN("learned/A/tcp-rr", FLOW, "a flow") SYN TURNS NEW("learned/A/tcp-rr", FLOW)
@@ -39,13 +39,13 @@ static const struct body_case flows[] = {
 	{ SCHEDULED("tcp", "hash", ""), "chain learn/A/tcp-hash", NULL },
 	{ SCHEDULED("udp", "rr", ""), "chain learn/A/udp-rr", NULL },
 	{ TOP GROUP(THREE, SERVICE("tcp", SCHEDULER("random"))), "chain ingress",
-		BEGIN "th dport != 0 ip protocol tcp counter goto learn/A/tcp-random-rest "
+		BEGIN "meta l4proto tcp counter goto learn/A/tcp-random-rest "
 		      "comment \"s: TCP random\"\n" END },
 	/* A subset has its own memory, and draws from its own tables. */
 	{ SCHEDULED("tcp", "rr", "members = [ \"fe6\" ]; "), "chain learn/A/tcp-rr/s",
 		KNOWN("learned/A/tcp-rr/s", FLOW, "a flow") SYN
 		"meta mark set numgen inc mod 256 map @turn-marks/A/s " NEW("learned/A/tcp-rr/s",
-			FLOW) "jhash ip saddr . th sport " SEEDED("256") " vmap @buckets/A/s "
+			FLOW) "jhash @nh,96,32 . th sport " SEEDED("256") " vmap @buckets/A/s "
 									 "comment \"not "
 									 "remembered: by "
 									 "hash\"\n" },
@@ -55,7 +55,7 @@ static const struct body_case flows[] = {
 
 static const struct body_case clients[] = {
 	{ SCHEDULED("tcp", "hash", STAYS(300)), "chain ingress",
-		BEGIN "th dport 80 ip protocol tcp counter goto client/A/tcp-hash-300s "
+		BEGIN "th dport 80 meta l4proto tcp counter goto client/A/tcp-hash-300s "
 		      "comment \"s: TCP hash\"\n" END },
 	/* By hash or by source a new client goes by its address alone, whatever its packet is. */
 	{ SCHEDULED("tcp", "hash", STAYS(300)), "chain client/A/tcp-hash-300s",
@@ -80,12 +80,12 @@ static const struct body_case clients[] = {
 	{ TOP GROUP(THREE,
 		  SERVICE("tcp", PORT_80 STAYS(60)) ALSO("tcp", "ports = \"81\"; " STAYS(90))),
 		"chain ingress",
-		BEGIN "th dport 80 ip protocol tcp counter goto client/A/tcp-hash-60s "
+		BEGIN "th dport 80 meta l4proto tcp counter goto client/A/tcp-hash-60s "
 		      "comment \"s: TCP hash\"\n"
-		      "th dport 81 ip protocol tcp counter goto client/A/tcp-hash-90s "
+		      "th dport 81 meta l4proto tcp counter goto client/A/tcp-hash-90s "
 		      "comment \"t: TCP hash\"\n" END },
 	{ TOP GROUP(THREE, SERVICE("tcp", STAYS(60))), "chain ingress",
-		BEGIN "th dport != 0 ip protocol tcp counter goto client/A/tcp-hash-60s-rest "
+		BEGIN "meta l4proto tcp counter goto client/A/tcp-hash-60s-rest "
 		      "comment \"s: TCP hash\"\n" END },
 };
 
@@ -95,23 +95,26 @@ static const struct body_case clients[] = {
 #define PACKET6 "ip6 saddr . ip6 daddr . frag id"
 #define NOTE    "update @fragments/A { " DIGEST(PACKET) " : meta mark }\n"
 #define NOTE6   "frag more-fragments 1 update @fragments/A { " DIGEST(PACKET6) " : meta mark }\n"
-#define FOLLOW(packet)                                                                             \
-	RECALL("fragments/A", packet)                                                              \
-	BY_MARK "comment \"a later fragment follows the first\"\n"                                 \
+#define FOLLOW(icmp, packet)                                                                       \
+	icmp " accept comment \"a large ping: for this host\"\n" RECALL("fragments/A", packet)     \
+		BY_MARK                                                                            \
+		"comment \"a later fragment follows the first\"\n"                                 \
 		"counter goto everyone/A comment \"the first has not come yet: to all members\"\n"
+#define FOLLOW4 FOLLOW("ip protocol icmp", PACKET)
+#define FOLLOW6 FOLLOW("meta l4proto icmpv6", PACKET6)
 
 static const struct body_case fragments[] = {
 	{ TOP GROUP(THREE, WEB), "map fragments/A", MEMORY_OF("65536", "30s") },
 	{ TOP GROUP(THREE, WEB), "chain first-fragment/A", NOTE },
-	{ TOP GROUP(THREE, WEB), "chain fragment/A", FOLLOW(PACKET) },
+	{ TOP GROUP(THREE, WEB), "chain fragment/A", FOLLOW4 },
 	{ TOP GROUP(THREE, WEB), "chain fragment6/A", NULL },
 	{ VIPS("\"2001:db8::100\""), "map fragments/A", MEMORY_OF("65536", "30s") },
 	{ VIPS("\"2001:db8::100\""), "chain first-fragment/A", NOTE6 },
-	{ VIPS("\"2001:db8::100\""), "chain fragment6/A", FOLLOW(PACKET6) },
+	{ VIPS("\"2001:db8::100\""), "chain fragment6/A", FOLLOW6 },
 	{ VIPS("\"2001:db8::100\""), "chain fragment/A", NULL },
 	{ VIPS("\"192.0.2.100\", \"2001:db8::100\""), "chain first-fragment/A", NOTE NOTE6 },
-	{ VIPS("\"192.0.2.100\", \"2001:db8::100\""), "chain fragment/A", FOLLOW(PACKET) },
-	{ VIPS("\"192.0.2.100\", \"2001:db8::100\""), "chain fragment6/A", FOLLOW(PACKET6) },
+	{ VIPS("\"192.0.2.100\", \"2001:db8::100\""), "chain fragment/A", FOLLOW4 },
+	{ VIPS("\"192.0.2.100\", \"2001:db8::100\""), "chain fragment6/A", FOLLOW6 },
 };
 
 static void test_flows(void **state)

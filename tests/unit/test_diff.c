@@ -145,7 +145,7 @@ static const struct change changes[] = {
 		"flush chain icmp/A\n"
 		"flush chain ingress\n"
 		"add rule first-fragment/A\n"
-		"add 2 rule fragment/A\n"
+		"add 3 rule fragment/A\n"
 		"add 4 rule icmp/A\n"
 		"add 4 rule ingress\n" },
 	{ TOP GROUP(MEMBERS, WEB),
@@ -179,9 +179,9 @@ static const struct change changes[] = {
 		"add chain vip6/A\n"
 		"add chain others\n"
 		"add 2 rule first-fragment/A\n"
-		"add 2 rule fragment6/A\n"
+		"add 3 rule fragment6/A\n"
 		"add 3 rule icmp6/A\n"
-		"add 3 rule vip6/A\n"
+		"add 4 rule vip6/A\n"
 		"add rule others\n"
 		"add 4 rule ingress\n" },
 	/* Counters off: members and services lose theirs. */
@@ -293,7 +293,7 @@ static void test_install_and_remove(void **state)
 	"add set buckets/A\nadd 256 elements of buckets/A\n"                                       \
 	"add rule first-fragment/A\n"                                                              \
 	"add 2 rule member/A/fe5\nadd 2 rule member/A/fe6\nadd 3 rule everyone/A\n"                \
-	"add 2 rule fragment/A\nadd 4 rule icmp/A\nadd 4 rule ingress\n"
+	"add 3 rule fragment/A\nadd 4 rule icmp/A\nadd 4 rule ingress\n"
 
 	assert_difference(&nothing, &nothing, "");
 	assert_difference(&nothing, standby, INSTALL_ARP);

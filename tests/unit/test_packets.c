@@ -341,6 +341,83 @@ static void test_icmp_has_no_ports(void **state)
 	}
 }
 
+/* --- fragments ---------------------------------------------------------------------------- */
+
+/* Of a flow that has no members, of services that are others', and of an outgoing range. */
+static const uint16_t strange_ports[] = { 7, 9, 80, 8080, 81, 82, 34000 };
+
+static void assert_fragments(struct fixture *f, const struct packet *flow)
+{
+	static uint32_t datagram;
+	struct packet_of_fragment first = { .flow = *flow, .has_more = true }, later = first;
+	size_t member;
+
+	later.is_later = true;
+	for (size_t i = 0; i < ARRAY_SIZE(strange_ports); i++) {
+		later.flow.client_port = (uint16_t)(flow->client_port + i);
+		later.flow.vip_port = strange_ports[i];
+		first.datagram = later.datagram = ++datagram;
+		/* One that has overtaken its first goes to all, or it would be lost. */
+		assert_string_equal(way_of_fragment(f->kernel, &later), "678");
+		member = member_at(way_of_fragment(f->kernel, &first));
+		for (int last = 0; last < 2; last++) {
+			later.has_more = !last;
+			assert_int_equal(member_at(way_of_fragment(f->kernel, &later)), member);
+		}
+		later.datagram = ++datagram;
+		assert_string_equal(way_of_fragment(f->kernel, &later), "678");
+	}
+}
+
+/* What is in a later fragment is text, though it may look like ports. */
+static void test_fragments_follow_their_first(void **state)
+{
+	_cleanup_(fixture_done) struct fixture f = start(state);
+	static const struct {
+		uint8_t protocol;
+		uint16_t port;
+	} services[] = {
+		{ IPPROTO_TCP, 80 },
+		{ IPPROTO_UDP, 80 },
+		{ IPPROTO_TCP, 81 },
+		{ IPPROTO_UDP, 81 },
+		{ IPPROTO_UDP, 82 },
+	};
+
+	commit(&f);
+	for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
+		const struct packet four = { services[i].protocol, "198.51.100.7", 40000, V4,
+			services[i].port, false, false };
+		const struct packet six = { services[i].protocol, "2001:db8:7::7", 40000, V6,
+			services[i].port, false, false };
+
+		assert_fragments(&f, &four);
+		assert_fragments(&f, &six);
+	}
+}
+
+/* A large ping is for this host, all of it. */
+static void test_fragments_of_a_ping_stay_here(void **state)
+{
+	_cleanup_(fixture_done) struct fixture f = start(state);
+
+	commit(&f);
+	for (size_t i = 0; i < 2; i++) {
+		struct packet_of_fragment piece = { .flow = { IPPROTO_ICMP, "198.51.100.7",
+							    (uint16_t)(ICMP_ECHO << 8), V4, 80,
+							    false, false },
+			.datagram = 9 };
+
+		if (i == 1)
+			piece.flow = (struct packet){ IPPROTO_ICMPV6, "2001:db8:7::7",
+				(uint16_t)(ICMP6_ECHO_REQUEST << 8), V6, 80, false, false };
+		piece.has_more = true;
+		assert_string_equal(way_of_fragment(f.kernel, &piece), "");
+		piece.is_later = true;
+		assert_string_equal(way_of_fragment(f.kernel, &piece), "");
+	}
+}
+
 /* --- listings ------------------------------------------------------------------------------- */
 
 #define LIST(as)                                                                                   \
@@ -394,6 +471,8 @@ int main(void)
 		kernel_test(test_pins_of_a_drained_member),
 		kernel_test(test_errors_about_draws_go_to_everyone),
 		kernel_test(test_icmp_has_no_ports),
+		kernel_test(test_fragments_follow_their_first),
+		kernel_test(test_fragments_of_a_ping_stay_here),
 		kernel_test(test_listings),
 	};
 

@@ -213,7 +213,8 @@ static void test_no_pins_no_rules(void **state)
 	assert_int_equal(add(&f, &pin), 0);
 	after = plan_script(f.plan);
 	assert_string_equal(before, after);
-	assert_null(strstr(before, "pin"));
+	assert_null(strstr(before, "pin/"));
+	assert_null(strstr(before, "pins"));
 }
 
 #define PIN_RULE                                                                                   \
@@ -226,7 +227,7 @@ static void test_no_pins_no_rules(void **state)
 	"ip protocol icmp @th,136,8 . @th,160,96 vmap @pins-icmp/A "                               \
 	"comment \"errors about pinned flows\"\n"
 #define PIN_ERROR6                                                                                 \
-	"meta l4proto ipv6-icmp @th,112,8 . @th,128,288 vmap @pins-icmp6/A "                       \
+	"meta l4proto icmpv6 @th,112,8 . @th,128,288 vmap @pins-icmp6/A "                          \
 	"comment \"errors about pinned flows\"\n"
 
 /* The lines of the object that both words together name; no such object: "". */

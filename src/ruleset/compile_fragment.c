@@ -48,16 +48,23 @@ const char *compile_first_fragments(struct compiler *c)
 	return chain->name;
 }
 
-/* A fragment that overtakes its first: whoever gets the first can put it together. */
+/*
+ * A fragment that overtakes its first: whoever gets the first can put it together. No member
+ * gets a large ping, so none is to see parts of it.
+ */
 void compile_fragment_chain(struct compiler *c, enum view_kind kind)
 {
 	struct build *b = &c->build;
 	struct ruleset_chain *chain = build_chain(b,
 		compile_name(c, kind == VIEW_IP ? "fragment" : "fragment6", NULL),
 		compile_group_origin(c));
-	struct ruleset_rule *rule = build_rule(b, chain,
-		build_text(b, "a later fragment follows the first"), compile_group_origin(c));
+	struct ruleset_rule *rule = build_rule(
+		b, chain, build_text(b, "of a large ping: for this host"), compile_group_origin(c));
 
+	compile_match_icmp(rule, kind == VIEW_IP ? AF_INET : AF_INET6);
+	rule_verdict(rule, VERDICT_ACCEPT, NULL);
+	rule = build_rule(b, chain, build_text(b, "a later fragment follows the first"),
+		compile_group_origin(c));
 	rule_look_up(rule, STATEMENT_MARK, packet_digest(c, kind), c->fragments);
 	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
 	rule = build_rule(b, chain, build_text(b, "the first has not come yet: to all members"),
@@ -67,20 +74,27 @@ void compile_fragment_chain(struct compiler *c, enum view_kind kind)
 	c->fragment_chains[kind] = chain->name;
 }
 
-/* Behind the rules that read ports, which do not match later fragments. */
+/*
+ * Before any rule that reads ports: the kernel's short way to read 1, 2 or 4 bytes of a
+ * transport header does not mind that a later fragment has none, and takes data for ports. The
+ * test is the one of member chains, see there; what it lets pass by chance, the second one stops.
+ */
 void compile_later_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
 {
-	static const uint8_t offset[] = { 0x1f, 0xff };
-	static const uint8_t none[2];
+	static const uint8_t ip_offset[] = { 0x00, 0x00, 0x1f, 0xff };
+	static const uint8_t ip6_header[] = { 0x00, 0x00, 0x20, 0x00 };
+	static const uint8_t ethertype_ip[] = { 0x08, 0x00 }, none[2];
 	struct build *b = &c->build;
 	struct ruleset_rule *rule = build_rule(
 		b, chain, build_text(b, "later fragments"), compile_group_origin(c));
 
 	if (kind == VIEW_IP) {
-		compile_match_any_bit(rule, FIELD_IP_FRAGMENT, build_value(offset, sizeof(offset)));
+		compile_match_any_bit(rule, FIELD_FRAGMENT_RAW, build_value(ip_offset, 4));
+		rule_match(rule, FIELD_META_PROTOCOL, build_value(ethertype_ip, 2));
 	} else {
+		compile_match_any_bit(rule, FIELD_FRAGMENT_RAW, build_value(ip6_header, 4));
 		rule_match(rule, FIELD_FRAG_OFFSET, build_value(none, sizeof(none)));
-		rule->statements[0].negate = true;
+		rule->statements[1].negate = true;
 	}
 	rule_verdict(rule, VERDICT_GOTO, c->fragment_chains[kind]);
 }

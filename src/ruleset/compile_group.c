@@ -77,7 +77,6 @@ static const char *outgoing_map(struct compiler *c)
 
 static void compile_outgoing(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
 {
-	static const uint8_t ethertype_ip[] = { 0x08, 0x00 };
 	const struct ruleset_source port = {
 		.kind = SOURCE_FIELDS,
 		.fields = { c->view->vip_port },
@@ -90,9 +89,11 @@ static void compile_outgoing(struct compiler *c, struct ruleset_chain *chain, en
 		return;
 	rule = build_rule(b, chain, build_text(b, "replies to connections that members opened"),
 		compile_group_origin(c));
-	/* Only the test for IPv4 VIPs is raw, and may have let another packet pass. */
-	if (kind == VIEW_IP)
-		rule_match(rule, FIELD_META_PROTOCOL, build_value(ethertype_ip, 2));
+	/* ICMP has no ports: its checksum is where theirs would be. */
+	if (!c->view->is_error) {
+		compile_match_icmp(rule, kind == VIEW_IP ? AF_INET : AF_INET6);
+		rule->statements[0].negate = true;
+	}
 	rule_look_up(rule, STATEMENT_VMAP, port, outgoing_map(c));
 }
 
@@ -112,8 +113,8 @@ void compile_services(struct compiler *c, struct ruleset_chain *chain, enum view
 void compile_vip_rules(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
 {
 	compile_loop_guard(c, chain);
-	compile_services(c, chain, kind);
 	compile_later_fragments(c, chain, kind);
+	compile_services(c, chain, kind);
 	compile_errors(c, chain, kind);
 }
 

@@ -366,7 +366,7 @@ static void note_match(struct writer *w, const struct ruleset_statement *stateme
 	if (statement->field == FIELD_META_PROTOCOL)
 		w->ethertype = (uint16_t)(statement->value.bytes[0] << 8 |
 					  statement->value.bytes[1]);
-	if (statement->field == FIELD_META_L4PROTO)
+	if (statement->field == FIELD_META_L4PROTO && !statement->negate)
 		w->protocol = statement->value.bytes[0];
 }
 

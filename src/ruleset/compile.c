@@ -117,6 +117,27 @@ static const char *compile_others(struct compiler *c, const struct entry *entrie
 	return chain ? chain->name : NULL;
 }
 
+static bool has_ip6(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_groups; i++)
+		if (compile_has_family(&plan->groups[i], AF_INET6))
+			return true;
+	return false;
+}
+
+/*
+ * The raw test for IPv4 VIPs lets pass what has such an address in the same place by chance: in
+ * IPv6 it is the third quarter of the client's address.
+ */
+static void compile_lookalikes(struct compiler *c, struct ruleset_chain *chain, const char *others)
+{
+	struct build *b = &c->build;
+	struct ruleset_rule *rule = build_rule(
+		b, chain, build_text(b, "it may be IPv6 after all"), compile_group_origin(c));
+
+	rule_verdict(rule, VERDICT_GOTO, others);
+}
+
 /*
  * The IPv4 rules of the first group stand here and not in a chain of their own: that
  * saves its packets a tenth of their cost. One rule per group tells whose a packet is; a verdict
@@ -138,8 +159,11 @@ static void compile_ingress(struct compiler *c, const char *others)
 	if (has_first)
 		match_vips(c, rule, VIEW_IP, true);
 	rule_verdict(rule, others ? VERDICT_GOTO : VERDICT_ACCEPT, others);
-	if (has_first)
-		compile_vip_rules(c, chain, VIEW_IP);
+	if (!has_first)
+		return;
+	compile_vip_rules(c, chain, VIEW_IP);
+	if (has_ip6(c->plan))
+		compile_lookalikes(c, chain, others);
 }
 
 /* The first group comes last, so that what it needs in "ingress" is at hand then. */

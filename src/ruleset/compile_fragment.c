@@ -97,11 +97,13 @@ static void match_offset6(struct ruleset_rule *rule)
 void compile_later_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
 {
 	static const uint8_t offset[] = { 0x00, 0x00, 0x1f, 0xff }, fragment = IPPROTO_FRAGMENT;
+	static const uint8_t ethertype_ip[] = { 0x08, 0x00 };
 	struct ruleset_rule *rule = later_fragments(c, chain, "later fragments");
 
 	if (kind == VIEW_IP) {
 		compile_match_any_bit(
 			rule, FIELD_FRAGMENT_RAW, build_value(offset, sizeof(offset)));
+		rule_match(rule, FIELD_META_PROTOCOL, build_value(ethertype_ip, 2));
 	} else {
 		rule_match(rule, FIELD_IP6_NEXT_HEADER, build_value(&fragment, 1));
 		match_offset6(rule);

@@ -22,6 +22,7 @@ enum field_format {
 	FORMAT_ADDRESS6,      /* 2001:db8::100 */
 	FORMAT_STRING,        /* "eth0" */
 	FORMAT_PROTOCOL,      /* tcp */
+	FORMAT_ETHERTYPE,     /* ip */
 	FORMAT_ARP_OPERATION, /* request */
 	FORMAT_TCP_FLAGS,     /* fin,syn */
 	FORMAT_ICMP_TYPE,     /* time-exceeded */

@@ -21,7 +21,8 @@
 #define HOOK  "type filter hook ingress device \"eth0\" priority 0; policy accept;\n"
 #define ENTER HOOK "@nh,128,32 != 0xc0000264 accept comment \"not for group A: 192.0.2.100\"\n"
 #define LATER_OF(g)                                                                                \
-	"@nh,32,32 & 0x00001fff != 0x00000000 goto fragment/" g " comment \"later fragments\"\n"
+	"@nh,32,32 & 0x00001fff != 0x00000000 meta protocol ip goto fragment/" g                   \
+	" comment \"later fragments\"\n"
 #define ERRORS_OF(g) "ip protocol icmp goto icmp/" g " comment \"errors about flows\"\n"
 #define BEGIN        ENTER LATER_OF("A")
 #define END          ERRORS_OF("A")

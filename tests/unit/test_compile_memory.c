@@ -46,9 +46,9 @@ static const struct body_case flows[] = {
 		KNOWN("learned/A/tcp-rr/s", FLOW, "a flow") SYN
 		"meta mark set numgen inc mod 256 map @turn-marks/A/s " NEW("learned/A/tcp-rr/s",
 			FLOW) "jhash @nh,96,32 . th sport " SEEDED("256") " vmap @buckets/A/s "
-									 "comment \"not "
-									 "remembered: by "
-									 "hash\"\n" },
+									  "comment \"not "
+									  "remembered: by "
+									  "hash\"\n" },
 };
 
 /* --- clients ------------------------------------------------------------------------------- */

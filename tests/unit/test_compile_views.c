@@ -16,6 +16,7 @@
 #define WEB_RULES   "th dport 80 meta l4proto tcp counter " HASH " comment \"web: TCP hash\"\n"
 #define WEB_RULES6  "th dport 80 meta l4proto tcp counter " HASH6 " comment \"web: TCP hash\"\n"
 #define TO_OTHERS   "goto others comment \"not for group A: 192.0.2.100\"\n"
+#define LOOKALIKES  "goto others comment \"it may be IPv6 after all\"\n"
 #define TO_VIP6     "ip6 daddr 2001:db8::100 goto vip6/A comment \"group A\"\n"
 #define OUTGOING(n) "{ " HOST(n) "outgoing = \"34000-34999\"; }"
 #define SCHEDULED(protocol, name, more)                                                            \
@@ -38,7 +39,7 @@ static const struct body_case families[] = {
 	{ SIX_ONLY, "set icmp-errors", NULL },
 	/* Both: one member, bucket map and port set serves both. */
 	{ DUAL, "chain ingress",
-		HOOK "@nh,128,32 != 0xc0000264 " TO_OTHERS LATER_OF("A") WEB_RULES END },
+		HOOK "@nh,128,32 != 0xc0000264 " TO_OTHERS LATER_OF("A") WEB_RULES END LOOKALIKES },
 	{ DUAL, "chain others", TO_VIP6 },
 	{ DUAL, "chain vip6/A", BEGIN6 WEB_RULES6 END6 },
 	{ DUAL, "map buckets6/A", NULL },
@@ -174,11 +175,12 @@ static const struct body_case errors[] = {
 #define TO_B6     "ip6 daddr 2001:db8::200 goto vip6/B comment \"group B\"\n"
 #define RULES_OF(g)                                                                                \
 	LATER_OF(g)                                                                                \
-	"th dport 80 meta l4proto tcp counter jhash @nh,96,32 . th sport mod 256 seed 0x64726f76 "   \
+	"th dport 80 meta l4proto tcp counter jhash @nh,96,32 . th sport mod 256 seed 0x64726f76 " \
 	"vmap @buckets/" g " comment \"web: TCP hash\"\n" ERRORS_OF(g)
 
 static const struct body_case groups[] = {
-	{ GROUPS, "chain ingress", HOOK "@nh,128,32 != 0xc0000264 " TO_OTHERS RULES_OF("A") },
+	{ GROUPS, "chain ingress",
+		HOOK "@nh,128,32 != 0xc0000264 " TO_OTHERS RULES_OF("A") LOOKALIKES },
 	{ GROUPS, "chain others",
 		TO_B "@nh,128,32 @vips/C goto vip/C comment \"group C\"\n" TO_B6 },
 	{ GROUPS, "chain vip/A", NULL },

@@ -183,7 +183,7 @@ static const struct change changes[] = {
 		"add 3 rule icmp6/A\n"
 		"add 4 rule vip6/A\n"
 		"add rule others\n"
-		"add 4 rule ingress\n" },
+		"add 5 rule ingress\n" },
 	/* Counters off: members and services lose theirs. */
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), PORTS("80,443")),
 		"counters = false; " TOP GROUP(BALANCER(5) ", " PLAIN(6), PORTS("80,443")),

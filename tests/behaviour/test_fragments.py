@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from lab import VIP, wait_until
+from lab import VIP, patience, wait_until
 
 NODES = ["fe5", "fe6", "fe7"]
 CLIENT = "192.0.2.200"
@@ -52,7 +52,7 @@ def test_a_large_ping_is_answered_by_the_balancer(make_lab):
     request = struct.pack("!BBHHH", ECHO_REQUEST, 0, checksum, 0x1234, 1)
     with lab.client.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW,
                                                socket.IPPROTO_ICMP)) as sock:
-        sock.settimeout(8)
+        sock.settimeout(patience(8))
         sock.sendto(request + bytes(4000), (VIP, 0))
         answer = sock.recv(65536)
     assert answer[20] == ECHO_REPLY and len(answer) == 20 + 8 + 4000
@@ -78,7 +78,7 @@ def test_fragments_in_order_arrive_whatever_their_flags(make_lab, flags):
             for number in range(1, 31):
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
                     sock.bind((CLIENT, 30000 + number))
-                    sock.settimeout(8)
+                    sock.settimeout(patience(8))
                     text = b"%032d" % number
                     for packet in udp_fragments(30000 + number, number, text, flags):
                         raw.sendto(packet, (VIP, 0))

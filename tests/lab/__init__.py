@@ -12,6 +12,7 @@ created inside a namespace that the laboratory itself has made, and leaves with 
 
 from .cluster import SUBNET, VIP, Lab
 from .node import CtlError, Node
-from .wait import Timeout, wait_until
+from .wait import Timeout, patience, wait_until
 
-__all__ = ["SUBNET", "VIP", "CtlError", "Lab", "Node", "Timeout", "wait_until"]
+__all__ = ["SUBNET", "VIP", "CtlError", "Lab", "Node", "Timeout", "patience",
+           "wait_until"]

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from lab import VIP, wait_until
+from lab import VIP, patience, wait_until
 from lab.listing import difference
 from lab.programs import is_sanitized
 
@@ -29,7 +29,7 @@ def test_a_foreign_flush_is_undone_at_once(cluster):
     assert difference(before, balancer.nft_json()) == ""
     assert balancer.ctl("status")["kernel"]["repairs"] > repairs
     assert not cluster.client.connect(VIP, 80, 200, first_port=20000).failures
-    assert took <= LIMIT * (10 if is_sanitized() else 1)
+    assert took <= patience(LIMIT) * (10 if is_sanitized() else 1)
 
 
 def test_a_flush_on_a_standby_restores_its_suppression(cluster):

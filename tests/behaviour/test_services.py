@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from lab import VIP
+from lab import VIP, patience
 
 NODES = ["fe5", "fe6", "fe7"]
 SUBNET_ADDRESSES = [f"198.51.100.{last}" for last in range(48, 56)]
@@ -81,7 +81,7 @@ def ping(host, address):
     with host.capture("eth0") as capture:
         with host.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW,
                                              socket.IPPROTO_ICMP)) as sock:
-            sock.settimeout(5)
+            sock.settimeout(patience(5))
             sock.sendto(request, (address, 0))
             sock.recv(1000)
     return {frame.from_mac for frame in capture.frames(incoming_only=True)

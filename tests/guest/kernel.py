@@ -1,5 +1,6 @@
 """Debian's kernel for virtual machines, unpacked below build/guest and never installed."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -25,6 +26,8 @@ class Kernel:
         unpacked = sorted(path.parent.name for path in CACHE.glob("*/complete"))
         if unpacked:
             return unpacked[-1]
+        if os.geteuid() == 0:
+            output("apt-get", "update")
         depends = output("apt-cache", "depends", PACKAGE)
         found = re.search(r"Depends: linux-image-(\S+)", depends)
         if not found:

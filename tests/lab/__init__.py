@@ -12,7 +12,7 @@ created inside a namespace that the laboratory itself has made, and leaves with 
 
 from .cluster import DUAL_STACK, SUBNET, SUBNET6, VIP, VIP6, Lab
 from .node import CtlError, Node
-from .wait import Timeout, wait_until
+from .wait import Timeout, patience, wait_until
 
 __all__ = ["DUAL_STACK", "SUBNET", "SUBNET6", "VIP", "VIP6", "CtlError", "Lab", "Node", "Timeout",
-           "wait_until"]
+           "patience", "wait_until"]

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Clients of the echo servers. The one argument is a JSON object; results are lines of JSON.
 
-{"mode": "connect", "to": [ADDRESS, PORT], "from": [ADDRESS, FIRST-PORT], "count": N, ...}
+{"mode": "connect", "to": [ADDRESS, PORT], "from": [ADDRESS, FIRST-PORT], "count": N,
+ "patience": SECONDS, ...}
     opens N connections, each from the next port, asks once on each, and reports who answered
 {"mode": "hold", ...the same...}
     opens N connections and goes on asking on all of them, until told to stop
@@ -75,7 +76,7 @@ class Connection:
 
     def __init__(self, spec, index):
         self.target = tuple(spec["to"])
-        self.patience = spec.get("patience", 8)
+        self.patience = spec["patience"]
         self.size = spec.get("size", 0)
         self.end = local_end(spec, index)
         self.sock = None
@@ -251,7 +252,7 @@ def datagrams(spec):
     sockets = [open_socket(socket.SOCK_DGRAM, end, spec["to"]) for end in ends]
     for number in range(spec["count"]):
         sock = sockets[number % len(sockets)]
-        sock.settimeout(spec.get("patience", 8))
+        sock.settimeout(spec["patience"])
         sock.sendto((b"%d" % number).ljust(spec.get("size", 0)), tuple(spec["to"]))
         try:
             data, sender = sock.recvfrom(65536)

@@ -6,7 +6,7 @@ import signal
 import socket
 
 from .programs import program
-from .wait import Timeout, wait_until
+from .wait import Timeout, patience, wait_until
 
 # What contrib/systemd/droverd.service allows, and nothing else.
 UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
@@ -87,7 +87,7 @@ class Daemon:
         self.expected = False
         if self.running:
             self.signal(signal.SIGTERM)
-        status = self.process.wait(timeout)
+        status = self.process.wait(patience(timeout))
         self.notifications()
         self._close()
         return status
@@ -96,7 +96,7 @@ class Daemon:
         """SIGKILL: no chance to clean up."""
         self.expected = False
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(patience(10))
         self._close()
 
     def _close(self):

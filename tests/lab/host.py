@@ -8,7 +8,7 @@ from . import traffic
 from .capture import Capture
 from .namespace import Namespace
 from .process import Process
-from .wait import wait_until
+from .wait import patience, wait_until
 
 ECHO = Path(__file__).with_name("echo.py")
 
@@ -52,7 +52,7 @@ class Host:
         """Runs a program to its end; raises with its stderr if it fails."""
         done = subprocess.run(self.namespace.command(command), input=stdin, text=True,
                               stdin=None if stdin is not None else subprocess.DEVNULL,
-                              capture_output=True, check=False, timeout=timeout)
+                              capture_output=True, check=False, timeout=patience(timeout))
         if check and done.returncode:
             words = " ".join(map(str, command))
             raise AssertionError(f"{self.name}: {words}: exit {done.returncode}\n{done.stderr}")

@@ -3,6 +3,8 @@
 import select
 import subprocess
 
+from .wait import patience
+
 
 class Process(subprocess.Popen):
     """A Popen of text, whose output can be read line by line with a time limit."""
@@ -15,6 +17,7 @@ class Process(subprocess.Popen):
 
     def read_line(self, timeout, expected=None):
         """The next line of output, without its newline; programs here write whole lines."""
+        timeout = patience(timeout)
         readable, _, _ = select.select([self.stdout], [], [], timeout)
         if not readable:
             raise AssertionError(f"no output in {timeout} s from {self.args}")
@@ -27,7 +30,7 @@ class Process(subprocess.Popen):
         """Kills it, if it still lives, and reaps it."""
         if self.poll() is None:
             self.kill()
-        self.wait(10)
+        self.wait(patience(10))
         for stream in (self.stdin, self.stdout):
             if stream:
                 try:

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from .wait import wait_until
+from .wait import patience, wait_until
 
 CLIENT = Path(__file__).with_name("client.py")
 PYTHON = "/usr/bin/python3"
@@ -66,13 +66,14 @@ class Running:
         self._process.stdin.write("stop\n")
         self._process.stdin.flush()
         last = json.loads(self._process.read_line(30))
-        self._process.wait(30)
+        self._process.wait(patience(30))
         return last
 
 
 def start(host, mode, target, port, **spec):
     """Starts client.py in the host; see there for the further words of spec."""
-    spec = {"mode": mode, "to": [target, port]} | spec
+    spec = {"mode": mode, "to": [target, port], "patience": 8} | spec
+    spec["patience"] = patience(spec["patience"])
     if "source" in spec or "first_port" in spec:
         spec["from"] = [spec.pop("source", ""), spec.pop("first_port", 0)]
     return host.popen(PYTHON, CLIENT, json.dumps(spec), stdin=True, stdout=True)
@@ -81,5 +82,5 @@ def start(host, mode, target, port, **spec):
 def finish(process, timeout=90):
     """Waits for a client that ends by itself."""
     answers = Answers(json.loads(process.read_line(timeout)))
-    process.wait(10)
+    process.wait(patience(10))
     return answers

@@ -22,10 +22,11 @@ DEFINE_CLEANUP(struct nft, nft_close)
  */
 int nft_read(struct nft *nft, struct ruleset **ret_ruleset);
 
-/* Reports the counter of each rule of the netdev table that has one. */
-typedef void (*nft_counter_func_t)(
-	const char *chain, uint64_t packets, uint64_t bytes, void *user_data);
-int nft_read_counters(struct nft *nft, nft_counter_func_t report, void *user_data);
+/*
+ * Reads only what counts: the netdev table, with elements of those sets alone that count what
+ * they match. See counters_carry(). Returns 0 and the caller owns *ret_ruleset, or -errno.
+ */
+int nft_read_counters(struct nft *nft, struct ruleset **ret_ruleset);
 
 /*
  * Sends a batch whole, in one go, and reads the verdict of each of its

@@ -16,6 +16,7 @@
 
 #include "drover/buckets.h"
 #include "drover/cluster.h"
+#include "drover/table_cache.h"
 
 struct plan_member {
 	const char *name;
@@ -125,12 +126,13 @@ struct plan_what_if {
 };
 
 /*
- * Computes the plan. what_if may be NULL. Returns 0 and the caller owns
- * *ret_plan, -ENOMEM, or -E2BIG (more members than buckets, which a checked
+ * Computes the plan. what_if may be NULL. So may tables, which afterwards has this plan's bucket
+ * tables and no others: it makes the next plan cheaper, not different. Returns 0 and the caller
+ * owns *ret_plan, -ENOMEM, or -E2BIG (more members than buckets, which a checked
  * configuration rules out).
  */
-int plan_build(
-	const struct cluster *cluster, const struct plan_what_if *what_if, struct plan **ret_plan);
+int plan_build(const struct cluster *cluster, const struct plan_what_if *what_if,
+	struct table_cache *tables, struct plan **ret_plan);
 void plan_free(struct plan *plan);
 DEFINE_CLEANUP(struct plan, plan_free)
 
@@ -138,7 +140,8 @@ DEFINE_CLEANUP(struct plan, plan_free)
  * Pins a flow to a member of the group, given by pin->member. Returns 1 if it is
  * needed: the flow's slot is another's, or it was drawn and so is no function of its slot. Returns
  * 0 if it is not: the flow goes to this member anyway, or by datagrams to everyone. -ENOENT: it
- * belongs to no service; or -ENOMEM.
+ * belongs to no service; or -ENOMEM. Two members may claim one flow for a while: pins are
+ * all kept, and the first of those members in the group's order has it.
  */
 int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct plan_pin *pin);
 

@@ -32,7 +32,6 @@ enum ruleset_field {
 	FIELD_ETHER_BOTH_RAW,     /* @ll,0,96: destination and source */
 	/* @nh,32,32: IPv4 id, flags, fragment offset; IPv6 length, next header, hop limit */
 	FIELD_FRAGMENT_RAW,
-	FIELD_IP_FRAGMENT, /* flags and fragment offset */
 	FIELD_IP_ID,
 	FIELD_IP_SOURCE,
 	FIELD_IP_SOURCE_RAW, /* … without a protocol test */
@@ -40,6 +39,7 @@ enum ruleset_field {
 	FIELD_IP_PROTOCOL,
 	FIELD_IP6_SOURCE,
 	FIELD_IP6_DESTINATION,
+	FIELD_IP6_NEXT_HEADER,
 	FIELD_FRAG_OFFSET, /* of the IPv6 fragment header; no such header: no match */
 	FIELD_FRAG_MORE,
 	FIELD_FRAG_ID,
@@ -119,15 +119,24 @@ struct ruleset_value {
 	uint8_t length;
 };
 
+/*
+ * What a rule or an element has counted, as last read from the kernel. One that is added to
+ * the kernel begins there with this.
+ */
+struct ruleset_counter {
+	char *of; /* "member/A/fe5", "service/A/web"; NULL if read back, or of no interest */
+	uint64_t packets;
+	uint64_t bytes;
+	bool known; /* counters_carry() has found it in the other ruleset */
+};
+
 struct ruleset_element {
 	struct ruleset_value key;
 	struct ruleset_value last;      /* interval sets: the last key of the range, inclusive */
 	struct ruleset_verdict verdict; /* DATA_VERDICT; chain is owned by the set's table */
 	uint32_t mark;                  /* DATA_MARK, host order */
 	char *comment;                  /* NULL if none */
-	/* As last read from the kernel, if the set counts. */
-	uint64_t packets;
-	uint64_t bytes;
+	struct ruleset_counter counter; /* if the set counts */
 };
 
 struct ruleset_set {
@@ -201,9 +210,7 @@ struct ruleset_rule {
 	size_t n_statements;
 	char *comment;
 	char *signature;
-	/* As last read from the kernel, of the rule's counter if it has one. */
-	uint64_t packets;
-	uint64_t bytes;
+	struct ruleset_counter counter; /* if it has one */
 	char *origin;
 };
 

@@ -20,9 +20,7 @@ enum { LOG_STEPS = 256 };
 /* One member that takes part. */
 struct entry {
 	uint64_t key;
-	uint64_t reciprocal; /* 2^32 / weight: turns a score into a distance */
 	uint64_t remainder;
-	int64_t credit; /* BUCKETS_TURNS: how far behind its share the member is */
 	const char *name;
 	uint32_t weight;
 	uint32_t quota;
@@ -153,47 +151,100 @@ static uint64_t score(uint64_t key, uint64_t slot)
 	return z ^ (z >> 31);
 }
 
-/* Each slot in turn goes to the nearest member (weighted rendezvous) that has quota left. */
-static void assign_rendezvous(struct entry *entries, size_t n, uint16_t *slots, size_t n_slots)
+/* What the inner loop needs of a member that has quota left. */
+struct rival {
+	uint64_t key;
+	uint64_t reciprocal; /* 2^32 / weight: turns a score into a distance */
+	struct entry *entry;
+};
+
+/*
+ * Most members are seen to be too far away without a logarithm: -log2(x) >= 1 - x, and
+ * negative_log2() never rounds below it.
+ */
+static struct rival *find_nearest(
+	struct rival *rivals, size_t n, const uint32_t *steps, uint64_t slot)
 {
-	uint32_t steps[LOG_STEPS + 1];
+	struct rival *nearest = rivals;
+	uint64_t nearest_distance = UINT64_MAX; /* above any product */
 
-	fill_log_steps(steps);
-	for (size_t slot = 0; slot < n_slots; slot++) {
-		struct entry *nearest = entries;
-		uint64_t nearest_distance = UINT64_MAX; /* above any product */
+	for (size_t i = 0; i < n; i++) {
+		uint64_t h = score(rivals[i].key, slot), distance;
 
-		for (size_t i = 0; i < n; i++) {
-			uint64_t distance;
-
-			if (entries[i].quota == 0)
-				continue;
-			distance = negative_log2(steps, score(entries[i].key, slot)) *
-				   entries[i].reciprocal;
-			if (distance < nearest_distance) {
-				nearest = &entries[i];
-				nearest_distance = distance;
-			}
+		if ((~h >> 38) * rivals[i].reciprocal >= nearest_distance)
+			continue;
+		distance = negative_log2(steps, h) * rivals[i].reciprocal;
+		if (distance < nearest_distance) {
+			nearest = &rivals[i];
+			nearest_distance = distance;
 		}
-		slots[slot] = nearest->index;
-		nearest->quota--;
 	}
+	return nearest;
 }
 
-/* Smooth weighted round robin: the member furthest behind its share is next. */
-static void assign_turns(struct entry *entries, size_t n, uint16_t *slots, size_t n_slots)
+/* Each slot in turn goes to the nearest member (weighted rendezvous) that has quota left. */
+static int assign_rendezvous(struct entry *entries, size_t n, uint16_t *slots, size_t n_slots)
 {
-	for (size_t slot = 0; slot < n_slots; slot++) {
-		struct entry *next = entries;
+	_cleanup_(free_p) struct rival *rivals = calloc(n, sizeof(*rivals));
+	uint32_t steps[LOG_STEPS + 1];
 
-		for (size_t i = 0; i < n; i++) {
-			entries[i].credit += entries[i].quota;
-			if (entries[i].credit > next->credit)
-				next = &entries[i];
-		}
-		next->credit -= (int64_t)n_slots;
-		slots[slot] = next->index;
+	if (!rivals)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		rivals[i] = (struct rival){
+			.key = entries[i].key,
+			.reciprocal = UINT32_MAX / entries[i].weight,
+			.entry = &entries[i],
+		};
+	fill_log_steps(steps);
+	for (size_t slot = 0; slot < n_slots; slot++) {
+		struct rival *nearest = find_nearest(rivals, n, steps, slot);
+
+		slots[slot] = nearest->entry->index;
+		if (--nearest->entry->quota == 0)
+			memmove(nearest, nearest + 1, (char *)&rivals[n--] - (char *)(nearest + 1));
 	}
+	return 0;
+}
+
+/* What the inner loop needs of a member. */
+struct turn {
+	int64_t credit; /* how far behind its share the member is, in slots times n_slots */
+	int64_t quota;
+};
+
+/* Everybody's claim grows by its quota; the member furthest behind its share is next. */
+static size_t find_next(struct turn *turns, size_t n)
+{
+	size_t next = 0;
+	int64_t most = INT64_MIN;
+
+	/* Without a branch, for nobody could predict it. */
+	for (size_t i = 0; i < n; i++) {
+		int64_t credit = turns[i].credit += turns[i].quota;
+
+		next = credit > most ? i : next;
+		most = credit > most ? credit : most;
+	}
+	return next;
+}
+
+/* Smooth weighted round robin. */
+static int assign_turns(const struct entry *entries, size_t n, uint16_t *slots, size_t n_slots)
+{
+	_cleanup_(free_p) struct turn *turns = calloc(n, sizeof(*turns));
+
+	if (!turns)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		turns[i].quota = entries[i].quota;
+	for (size_t slot = 0; slot < n_slots; slot++) {
+		size_t next = find_next(turns, n);
+
+		turns[next].credit -= (int64_t)n_slots;
+		slots[slot] = entries[next].index;
+	}
+	return 0;
 }
 
 int buckets_build(const struct buckets_member *members, size_t n_members, enum buckets_order order,
@@ -209,7 +260,6 @@ int buckets_build(const struct buckets_member *members, size_t n_members, enum b
 			continue;
 		entries[n++] = (struct entry){
 			.key = buckets_member_key(members[i].name),
-			.reciprocal = UINT32_MAX / members[i].weight,
 			.name = members[i].name,
 			.weight = members[i].weight,
 			.index = (uint16_t)i,
@@ -225,13 +275,6 @@ int buckets_build(const struct buckets_member *members, size_t n_members, enum b
 
 	qsort(entries, n, sizeof(*entries), entry_compare);
 	deal_quotas(entries, n, n_slots);
-	switch (order) {
-	case BUCKETS_RENDEZVOUS:
-		assign_rendezvous(entries, n, slots, n_slots);
-		break;
-	case BUCKETS_TURNS:
-		assign_turns(entries, n, slots, n_slots);
-		break;
-	}
-	return 0;
+	return order == BUCKETS_TURNS ? assign_turns(entries, n, slots, n_slots)
+				      : assign_rendezvous(entries, n, slots, n_slots);
 }

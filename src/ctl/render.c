@@ -46,6 +46,8 @@ void render_services(struct view *view, const json_t *reply)
 		{ "PORTS" },
 		{ "SCHEDULER" },
 		{ "CHECK" },
+		{ "PACKETS", .right = true },
+		{ "BYTES", .right = true },
 		{ "MEMBERS" },
 	};
 	_cleanup_(table_free_p) struct table *table = table_new(columns, ARRAY_SIZE(columns));
@@ -57,6 +59,7 @@ void render_services(struct view *view, const json_t *reply)
 	json_array_foreach(services, i, service)
 	{
 		_cleanup_(free_p) char *members = reply_join(service, "members", ", ");
+		char number[REPLY_NUMBER_MAX];
 
 		table_add(table, TEXT_PLAIN, "%s", reply_text(service, "group"));
 		table_add(table, TEXT_PLAIN, "%s", reply_text(service, "name"));
@@ -64,6 +67,8 @@ void render_services(struct view *view, const json_t *reply)
 		table_add(table, TEXT_PLAIN, "%s", reply_text(service, "ports"));
 		table_add(table, TEXT_PLAIN, "%s", reply_text(service, "scheduler"));
 		table_add(table, TEXT_PLAIN, "%s", reply_text(service, "check"));
+		table_add(table, TEXT_PLAIN, "%s", reply_short(service, "packets", 1000, number));
+		table_add(table, TEXT_PLAIN, "%s", reply_short(service, "bytes", 1024, number));
 		table_add(table, TEXT_PLAIN, "%s", members ? members : "-");
 	}
 	view_table(view, table);

@@ -256,7 +256,8 @@ static json_t *command_rules(struct daemon *daemon, const json_t *request)
 	_cleanup_(free_p) char *text = NULL;
 
 	(void)request;
-	if (plan_build(daemon->cluster, NULL, &plan) < 0 || compile_plan(plan, &ruleset) < 0)
+	if (plan_build(daemon->cluster, NULL, daemon->tables, &plan) < 0 ||
+		compile_plan(plan, &ruleset) < 0)
 		return NULL;
 	text = script_format(ruleset);
 	return text ? json_pack("{s:b, s:s}", "ok", true, "rules", text) : NULL;
@@ -287,7 +288,7 @@ static json_t *explain(
 	_cleanup_(plan_free_p) struct plan *plan = NULL;
 	struct explanation explanation;
 
-	if (plan_build(cluster, &what_if, &plan) < 0)
+	if (plan_build(cluster, &what_if, NULL, &plan) < 0)
 		return NULL;
 	explain_flow(plan, flow, &explanation);
 	return report_explanation(&explanation);

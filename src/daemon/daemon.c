@@ -150,6 +150,7 @@ static void daemon_done(struct daemon *daemon)
 {
 	control_server_free(daemon->control);
 	plan_free(daemon->plan);
+	table_cache_free(daemon->tables);
 	link_watch_free(daemon->watch);
 	keeper_done(&daemon->keeper);
 	cluster_free(daemon->cluster);
@@ -165,7 +166,10 @@ static void daemon_done(struct daemon *daemon)
 
 int daemon_run(struct conf *conf)
 {
-	_cleanup_(daemon_done) struct daemon daemon = { .cluster = cluster_new(conf) };
+	_cleanup_(daemon_done) struct daemon daemon = {
+		.cluster = cluster_new(conf),
+		.tables = table_cache_new(),
+	};
 	int r;
 
 	if (!daemon.cluster) {

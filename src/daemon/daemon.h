@@ -26,6 +26,7 @@ struct daemon {
 	struct link_watch *watch;
 	struct keeper keeper;
 	struct duty duty;
+	struct table_cache *tables; /* of the last plan, for the next */
 	struct plan *plan; /* what the kernel was last told; borrows from the configuration */
 	struct control_server *control;
 	struct conf_errors conf_errors; /* of the last reload, if it was refused */

@@ -2,6 +2,7 @@
 #include "keeper.h"
 
 #include "drover/compile.h"
+#include "drover/counters.h"
 #include "drover/diff.h"
 #include "drover/message.h"
 
@@ -52,12 +53,26 @@ static void set_errno(struct keeper *keeper, const char *what, int error)
 	set_error(keeper, message);
 }
 
+int keeper_read_counters(struct keeper *keeper)
+{
+	_cleanup_(ruleset_free_p) struct ruleset *now = NULL;
+	int r;
+
+	if (!keeper->have)
+		return -ENODATA;
+	r = nft_read_counters(keeper->nft, &now);
+	return r < 0 ? r : counters_carry(now, keeper->have);
+}
+
+/* A change must not be refused because nobody knows what was counted before it. */
 static int read_kernel(struct keeper *keeper)
 {
 	int r;
 
-	if (keeper->have)
+	if (keeper->have) {
+		(void)keeper_read_counters(keeper);
 		return 0;
+	}
 	r = nft_read(keeper->nft, &keeper->have);
 	if (r < 0)
 		set_errno(keeper, "cannot read the kernel's tables", r);
@@ -68,8 +83,7 @@ typedef int (*diff_func_t)(
 	const struct ruleset *have, const struct ruleset *want, struct batch **ret_batch);
 
 /* One attempt. Returns 1 if something was committed. */
-static int commit(
-	struct keeper *keeper, const struct ruleset *want, diff_func_t diff, bool *ret_certain)
+static int commit(struct keeper *keeper, struct ruleset *want, diff_func_t diff, bool *ret_certain)
 {
 	_cleanup_(batch_free_p) struct batch *batch = NULL;
 	char *refusal = NULL;
@@ -77,6 +91,9 @@ static int commit(
 	int r;
 
 	r = read_kernel(keeper);
+	if (r < 0)
+		return r;
+	r = counters_carry(keeper->have, want);
 	if (r < 0)
 		return r;
 	r = diff(keeper->have, want, &batch);

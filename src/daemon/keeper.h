@@ -24,6 +24,12 @@ void keeper_done(struct keeper *keeper);
 void keeper_invalidate(struct keeper *keeper);
 
 /*
+ * Reads what was counted into keeper->have, which then says what of. Returns 0, -ENODATA
+ * if it is not known what the kernel has, or -errno.
+ */
+int keeper_read_counters(struct keeper *keeper);
+
+/*
  * Makes the kernel have what the plan says. Returns 1 if something was
  * committed, 0 if nothing differed, -ENOMEM, or -errno of the kernel; then keeper->error
  * says what was refused, and what the kernel had stays in force.

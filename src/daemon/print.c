@@ -73,7 +73,7 @@ int print_ruleset(struct conf *conf)
 		return -ENOMEM;
 	}
 	(void)link_snapshot(conf->interface, &callbacks, cluster);
-	r = plan_build(cluster, &active, &plan);
+	r = plan_build(cluster, &active, NULL, &plan);
 	if (r < 0)
 		return r;
 	r = compile_plan(plan, &ruleset);

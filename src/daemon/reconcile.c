@@ -163,7 +163,7 @@ int daemon_reconcile(struct daemon *daemon)
 	if (daemon->settling && !cluster_is_resolved(daemon->cluster))
 		return 0;
 	daemon->settling = false;
-	r = plan_build(daemon->cluster, NULL, &plan);
+	r = plan_build(daemon->cluster, NULL, daemon->tables, &plan);
 	if (r < 0) {
 		log_error("cannot compute the plan: %s", strerror(-r));
 		return r;

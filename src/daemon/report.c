@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "report.h"
 
+#include "drover/counters.h"
 #include "drover/ports.h"
 
 #include <errno.h>
@@ -33,30 +34,35 @@ json_t *report_faults(const struct conf_errors *errors)
 
 /* --- counters ------------------------------------------------------------------------ */
 
-/* Collects {"member/A/fe5": [packets, bytes]}. */
-static void take_counter(const char *chain, uint64_t packets, uint64_t bytes, void *user_data)
+/* Sums up {"member/A/fe5": [packets, bytes], "service/A/web": [packets, bytes]}. */
+static void take_counter(struct ruleset_counter *counter, void *user_data)
 {
-	json_object_set_new(
-		user_data, chain, json_pack("[I, I]", (json_int_t)packets, (json_int_t)bytes));
+	const json_t *sum = json_object_get(user_data, counter->of);
+	json_int_t packets = json_integer_value(json_array_get(sum, 0));
+	json_int_t bytes = json_integer_value(json_array_get(sum, 1));
+
+	json_object_set_new(user_data, counter->of,
+		json_pack("[I, I]", packets + (json_int_t)counter->packets,
+			bytes + (json_int_t)counter->bytes));
 }
 
 static json_t *read_counters(struct daemon *daemon)
 {
 	json_t *counters = json_object();
 
-	if (counters)
-		(void)nft_read_counters(daemon->keeper.nft, take_counter, counters);
+	if (counters && keeper_read_counters(&daemon->keeper) == 0)
+		counters_foreach(daemon->keeper.have, take_counter, counters);
 	return counters;
 }
 
-static void add_counters(json_t *entry, const json_t *counters, const struct conf_group *group,
-	const struct conf_member *member)
+static void add_counters(json_t *entry, const json_t *counters, const char *kind,
+	const struct conf_group *group, const char *name)
 {
-	char chain[16 + 2 * CONF_NAME_MAX];
+	char of[16 + 2 * CONF_NAME_MAX];
 	const json_t *pair;
 
-	snprintf(chain, sizeof(chain), "member/%s/%s", group->name, member->name);
-	pair = json_object_get(counters, chain);
+	snprintf(of, sizeof(of), "%s/%s/%s", kind, group->name, name);
+	pair = json_object_get(counters, of);
 	json_object_set_new(
 		entry, "packets", pair ? json_incref(json_array_get(pair, 0)) : json_null());
 	json_object_set_new(
@@ -133,7 +139,7 @@ static void add_members(struct daemon *daemon, json_t *list, const json_t *count
 			return;
 		if (with_group)
 			json_object_set_new(entry, "group", json_string(group->name));
-		add_counters(entry, counters, group, member);
+		add_counters(entry, counters, "member", group, member->name);
 		json_array_append_new(list, entry);
 	}
 }
@@ -151,29 +157,33 @@ json_t *report_members(struct daemon *daemon)
 
 /* --- services ------------------------------------------------------------------------------ */
 
-static json_t *service_entry(const struct conf_group *group, const struct conf_service *service)
+static json_t *service_entry(
+	const json_t *counters, const struct conf_group *group, const struct conf_service *service)
 {
 	_cleanup_(free_p) char *ports = ports_format(service->ports, service->n_ports);
-	json_t *members = json_array();
+	json_t *members = json_array(), *entry;
 
 	for (size_t i = 0; i < service->n_members; i++)
 		json_array_append_new(
 			members, json_string(group->members[service->members[i]].name));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "group", group->name, "name",
+	entry = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "group", group->name, "name",
 		service->name, "protocol", conf_protocol_name(service->protocol), "ports",
 		ports ? ports : "", "scheduler", conf_scheduler_name(service->scheduler), "check",
 		text(service->check), "members", members);
+	add_counters(entry, counters, "service", group, service->name);
+	return entry;
 }
 
 json_t *report_services(struct daemon *daemon)
 {
 	const struct conf *conf = cluster_conf(daemon->cluster);
+	_cleanup_(json_decref_p) json_t *counters = read_counters(daemon);
 	_cleanup_(json_decref_p) json_t *list = json_array();
 
 	for (size_t i = 0; i < conf->n_groups; i++)
 		for (size_t j = 0; j < conf->groups[i].n_services; j++)
-			json_array_append_new(list,
-				service_entry(&conf->groups[i], &conf->groups[i].services[j]));
+			json_array_append_new(list, service_entry(counters, &conf->groups[i],
+							    &conf->groups[i].services[j]));
 	return json_pack("{s:b, s:O}", "ok", true, "services", list);
 }
 

@@ -20,6 +20,11 @@ DEFINE_CLEANUP(struct nftnl_chain, nftnl_chain_free)
 DEFINE_CLEANUP(struct nftnl_rule, nftnl_rule_free)
 DEFINE_CLEANUP(struct nftnl_set, nftnl_set_free)
 
+enum extent {
+	EVERYTHING,
+	WHAT_COUNTS,
+};
+
 /* One table being read back. */
 struct reader {
 	struct nft *nft;
@@ -99,12 +104,12 @@ static int take_chain(const struct nlmsghdr *header, void *data)
 
 static int take_counter(struct nftnl_expr *expr, void *data)
 {
-	struct ruleset_rule *rule = data;
+	struct ruleset_counter *counter = data;
 
 	if (nftnl_expr_is_set(expr, NFTNL_EXPR_CTR_PACKETS) &&
 		strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "counter") == 0) {
-		rule->packets = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_PACKETS);
-		rule->bytes = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_BYTES);
+		counter->packets = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_PACKETS);
+		counter->bytes = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_BYTES);
 	}
 	return 0;
 }
@@ -139,11 +144,19 @@ static int take_rule(const struct nlmsghdr *header, void *data)
 	chain->rules = rules;
 	rule = &rules[chain->n_rules++];
 	*rule = (struct ruleset_rule){ .signature = message_sign_rule(parsed) };
-	(void)nftnl_expr_foreach(parsed, take_counter, rule);
+	(void)nftnl_expr_foreach(parsed, take_counter, &rule->counter);
 	return rule->signature ? MNL_CB_OK : latch(reader, -ENOMEM);
 }
 
 /* --- sets -------------------------------------------------------------------------- */
+
+static int note_counter(struct nftnl_expr *expr, void *data)
+{
+	struct ruleset_set *set = data;
+
+	set->counter |= strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "counter") == 0;
+	return 0;
+}
 
 static int take_set(const struct nlmsghdr *header, void *data)
 {
@@ -169,6 +182,7 @@ static int take_set(const struct nlmsghdr *header, void *data)
 		.interval = flags & NFT_SET_INTERVAL,
 		.dynamic = flags & NFT_SET_EVAL,
 	};
+	(void)nftnl_set_expr_foreach(parsed, note_counter, set);
 	return set->name && set->signature ? MNL_CB_OK : latch(reader, -ENOMEM);
 }
 
@@ -262,6 +276,8 @@ static int take_element(struct nftnl_set_elem *parsed, void *data)
 		r = take_data(reader, element, parsed);
 	if (r == 0)
 		r = take_comment(element, parsed);
+	if (set->counter)
+		(void)nftnl_set_elem_expr_foreach(parsed, take_counter, &element->counter);
 	if (r < 0)
 		return latch(reader, r);
 	set->n_elements++;
@@ -364,7 +380,8 @@ static int table_exists(struct reader *reader)
 	return r < 0 ? r : 1;
 }
 
-static int read_table(struct nft *nft, enum ruleset_family family, struct ruleset *ruleset)
+static int read_table(
+	struct nft *nft, enum ruleset_family family, struct ruleset *ruleset, enum extent extent)
 {
 	struct ruleset_table *table = &ruleset->tables[ruleset->n_tables];
 	struct reader reader = { .nft = nft, .table = table };
@@ -381,7 +398,7 @@ static int read_table(struct nft *nft, enum ruleset_family family, struct rulese
 	if (r == 0)
 		r = dump(&reader, NFT_MSG_GETSET, take_set);
 	for (size_t i = 0; r == 0 && i < table->n_sets; i++)
-		if (!table->sets[i].dynamic)
+		if (extent == WHAT_COUNTS ? table->sets[i].counter : !table->sets[i].dynamic)
 			r = read_elements(&reader, &table->sets[i]);
 	return r;
 }
@@ -392,7 +409,7 @@ static int read_table(struct nft *nft, enum ruleset_family family, struct rulese
  * so one that is under way must be over after the first look at the generation and before the
  * second.
  */
-static int read_tables(struct nft *nft, struct ruleset *ruleset)
+static int read_tables(struct nft *nft, struct ruleset *ruleset, enum extent extent)
 {
 	uint32_t before, after;
 	int r;
@@ -401,11 +418,11 @@ static int read_tables(struct nft *nft, struct ruleset *ruleset)
 	if (r == 0)
 		r = nft_settle(nft);
 	if (r == 0)
-		r = read_table(nft, RULESET_NETDEV, ruleset);
-	if (r == 0)
-		r = read_table(nft, RULESET_ARP, ruleset);
-	if (r == 0)
-		r = read_table(nft, RULESET_IP6, ruleset);
+		r = read_table(nft, RULESET_NETDEV, ruleset, extent);
+	if (r == 0 && extent == EVERYTHING)
+		r = read_table(nft, RULESET_ARP, ruleset, extent);
+	if (r == 0 && extent == EVERYTHING)
+		r = read_table(nft, RULESET_IP6, ruleset, extent);
 	if (r == 0)
 		r = nft_settle(nft);
 	if (r == 0)
@@ -415,7 +432,7 @@ static int read_tables(struct nft *nft, struct ruleset *ruleset)
 	return before == after ? 0 : -EINTR;
 }
 
-int nft_read(struct nft *nft, struct ruleset **ret_ruleset)
+static int read_undisturbed(struct nft *nft, struct ruleset **ret_ruleset, enum extent extent)
 {
 	int r = -EINTR;
 
@@ -424,44 +441,19 @@ int nft_read(struct nft *nft, struct ruleset **ret_ruleset)
 
 		if (!ruleset)
 			return -ENOMEM;
-		r = read_tables(nft, ruleset);
+		r = read_tables(nft, ruleset, extent);
 		if (r == 0)
 			*ret_ruleset = take_ptr(ruleset);
 	}
 	return r;
 }
 
-/* --- counters --------------------------------------------------------------------------- */
-
-struct counter_reader {
-	nft_counter_func_t report;
-	void *user_data;
-};
-
-static int report_counter(const struct nlmsghdr *header, void *data)
+int nft_read(struct nft *nft, struct ruleset **ret_ruleset)
 {
-	_cleanup_(nftnl_rule_free_p) struct nftnl_rule *parsed = nftnl_rule_alloc();
-	const struct counter_reader *reader = data;
-	struct ruleset_rule rule = { .packets = UINT64_MAX };
-	const char *chain;
-
-	if (!parsed || nftnl_rule_nlmsg_parse(header, parsed) < 0)
-		return MNL_CB_OK;
-	chain = nftnl_rule_get_str(parsed, NFTNL_RULE_CHAIN);
-	(void)nftnl_expr_foreach(parsed, take_counter, &rule);
-	if (chain && rule.packets != UINT64_MAX &&
-		is_ours(nftnl_rule_get_str(parsed, NFTNL_RULE_TABLE)))
-		reader->report(chain, rule.packets, rule.bytes, reader->user_data);
-	return MNL_CB_OK;
+	return read_undisturbed(nft, ret_ruleset, EVERYTHING);
 }
 
-int nft_read_counters(struct nft *nft, nft_counter_func_t report, void *user_data)
+int nft_read_counters(struct nft *nft, struct ruleset **ret_ruleset)
 {
-	struct ruleset_table table = { .family = RULESET_NETDEV };
-	struct reader reader = { .nft = nft, .table = &table };
-	struct counter_reader counter_reader = { .report = report, .user_data = user_data };
-	char buffer[MNL_NLMSG_HDRLEN + 512];
-	struct nlmsghdr *header = begin_request(&reader, buffer, NFT_MSG_GETRULE, NLM_F_DUMP);
-
-	return nft_request(nft, header, report_counter, &counter_reader);
+	return read_undisturbed(nft, ret_ruleset, WHAT_COUNTS);
 }

@@ -16,14 +16,27 @@ static bool has_port(const struct plan_distribution *distribution, uint16_t port
 	return distribution->n_ports == 0;
 }
 
-/* Distributions without ports come last. */
+static bool is_outgoing(const struct plan_group *group, uint16_t port)
+{
+	for (size_t i = 0; i < group->n_outgoing; i++)
+		if (port_range_contains(&group->outgoing[i].range, port))
+			return true;
+	return false;
+}
+
+/* As in the rules: distributions without ports come last, and outgoing ranges before them. */
 static const struct plan_distribution *find_distribution(
 	const struct plan_group *group, const struct plan_pin *pin)
 {
-	for (size_t i = 0; i < group->n_distributions; i++)
-		if (group->distributions[i].protocol == pin->protocol &&
-			has_port(&group->distributions[i], pin->vip_port))
-			return &group->distributions[i];
+	for (size_t i = 0; i < group->n_distributions; i++) {
+		const struct plan_distribution *distribution = &group->distributions[i];
+
+		if (distribution->n_ports == 0 && is_outgoing(group, pin->vip_port))
+			return NULL;
+		if (distribution->protocol == pin->protocol &&
+			has_port(distribution, pin->vip_port))
+			return distribution;
+	}
 	return NULL;
 }
 

@@ -14,6 +14,7 @@ struct builder {
 	const struct plan_what_if *what_if;
 	const struct conf_group *conf;
 	const struct plan *plan;
+	struct table_cache *tables;
 	struct plan_group *group;
 	struct member_view *views; /* of conf->members */
 	size_t *places;            /* of conf->members in group->members, or NOWHERE */
@@ -130,7 +131,8 @@ static int fill_table(const struct builder *b, struct plan_table *table)
 			.name = b->conf->members[table->members[i]].name,
 			.weight = b->views[table->members[i]].weight,
 		};
-	r = buckets_build(entries, table->n_members, table->order, table->slots, n_slots);
+	r = table_cache_build(
+		b->tables, entries, table->n_members, table->order, table->slots, n_slots);
 	if (r < 0)
 		return r;
 	for (uint32_t slot = 0; slot < n_slots; slot++)
@@ -423,8 +425,8 @@ static struct mac own_mac(const struct cluster *cluster)
 	return (struct mac){ 0 };
 }
 
-int plan_build(
-	const struct cluster *cluster, const struct plan_what_if *what_if, struct plan **ret_plan)
+int plan_build(const struct cluster *cluster, const struct plan_what_if *what_if,
+	struct table_cache *tables, struct plan **ret_plan)
 {
 	const struct conf *conf = cluster_conf(cluster);
 	_cleanup_(plan_free_p) struct plan *plan = calloc(1, sizeof(*plan));
@@ -446,6 +448,7 @@ int plan_build(
 			.what_if = what_if,
 			.conf = &conf->groups[i],
 			.plan = plan,
+			.tables = tables,
 		};
 		int r = 0;
 
@@ -460,6 +463,8 @@ int plan_build(
 		if (r < 0)
 			return r;
 	}
+	if (tables)
+		table_cache_sweep(tables);
 	*ret_plan = take_ptr(plan);
 	return 0;
 }

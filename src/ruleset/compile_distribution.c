@@ -82,6 +82,8 @@ static const char *port_set(struct compiler *c, const struct plan_distribution *
 
 		element->key = build_port(port->range.first);
 		element->last = build_port(port->range.last);
+		if (set->counter)
+			compile_counter(c, &element->counter, "service", port->service);
 	}
 	return set->name;
 }
@@ -103,31 +105,23 @@ static void match_range(
 
 /*
  * A single port or range is compared before the protocol, because it rules out more. A set is
- * looked up after it, because it counts what it finds. "Not 0" is true of every port, but
- * not of a fragment without one.
+ * looked up after it, because it counts what it finds.
  */
 static void match_service(
 	struct compiler *c, struct ruleset_rule *rule, const struct plan_distribution *distribution)
 {
 	const struct ruleset_value protocol = build_value(&distribution->protocol, 1);
-	struct ruleset_statement *any;
 
 	if (distribution->n_ports > 1) {
 		rule_match(rule, c->view->protocol, protocol);
 		rule_match_set(rule, c->view->vip_port, port_set(c, distribution));
 		return;
 	}
-	if (distribution->n_ports == 1) {
+	if (distribution->n_ports == 1)
 		match_range(c, rule, &distribution->ports[0].range);
-	} else {
-		any = build_statement(rule, STATEMENT_MATCH);
-		any->field = c->view->vip_port;
-		any->value = build_port(0);
-		any->negate = true;
-	}
 	rule_match(rule, c->view->protocol, protocol);
 	if (!c->view->is_error)
-		compile_count(c, rule);
+		compile_count(c, rule, "service", distribution->service);
 }
 
 static char *distribution_comment(struct compiler *c, const struct plan_distribution *distribution)

@@ -6,6 +6,8 @@
  */
 #include "compiler.h"
 
+#include <netinet/in.h>
+
 enum {
 	FRAGMENTS_MAX = 65536,
 	FRAGMENT_TIMEOUT = 30, /* seconds: as long as a receiver waits, ipfrag_time */
@@ -48,10 +50,7 @@ const char *compile_first_fragments(struct compiler *c)
 	return chain->name;
 }
 
-/*
- * A fragment that overtakes its first: whoever gets the first can put it together. No member
- * gets a large ping, so none is to see parts of it.
- */
+/* A fragment that overtakes its first: whoever gets the first can put it together. */
 void compile_fragment_chain(struct compiler *c, enum view_kind kind)
 {
 	struct build *b = &c->build;
@@ -59,7 +58,7 @@ void compile_fragment_chain(struct compiler *c, enum view_kind kind)
 		compile_name(c, kind == VIEW_IP ? "fragment" : "fragment6", NULL),
 		compile_group_origin(c));
 	struct ruleset_rule *rule = build_rule(
-		b, chain, build_text(b, "of a large ping: for this host"), compile_group_origin(c));
+		b, chain, build_text(b, "a large ping: for this host"), compile_group_origin(c));
 
 	compile_match_icmp(rule, kind == VIEW_IP ? AF_INET : AF_INET6);
 	rule_verdict(rule, VERDICT_ACCEPT, NULL);
@@ -74,27 +73,53 @@ void compile_fragment_chain(struct compiler *c, enum view_kind kind)
 	c->fragment_chains[kind] = chain->name;
 }
 
+static struct ruleset_rule *later_fragments(
+	struct compiler *c, struct ruleset_chain *chain, const char *comment)
+{
+	return build_rule(
+		&c->build, chain, build_text(&c->build, "%s", comment), compile_group_origin(c));
+}
+
+static void match_offset6(struct ruleset_rule *rule)
+{
+	static const uint8_t none[2];
+	size_t at = rule->n_statements;
+
+	rule_match(rule, FIELD_FRAG_OFFSET, build_value(none, sizeof(none)));
+	rule->statements[at].negate = true;
+}
+
 /*
- * Before any rule that reads ports: the kernel's short way to read 1, 2 or 4 bytes of a
- * transport header does not mind that a later fragment has none, and takes data for ports. The
- * test is the one of member chains, see there; what it lets pass by chance, the second one stops.
+ * Ahead of the rules that read ports: to the kernel whatever is in the place of ports is one
+ * (nft_payload_fast_eval()); of IPv6 that is the flow label. The first test of each
+ * rule is what other packets pay.
  */
 void compile_later_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
 {
-	static const uint8_t ip_offset[] = { 0x00, 0x00, 0x1f, 0xff };
-	static const uint8_t ip6_header[] = { 0x00, 0x00, 0x20, 0x00 };
-	static const uint8_t ethertype_ip[] = { 0x08, 0x00 }, none[2];
-	struct build *b = &c->build;
-	struct ruleset_rule *rule = build_rule(
-		b, chain, build_text(b, "later fragments"), compile_group_origin(c));
+	static const uint8_t offset[] = { 0x00, 0x00, 0x1f, 0xff }, fragment = IPPROTO_FRAGMENT;
+	static const uint8_t ethertype_ip[] = { 0x08, 0x00 };
+	struct ruleset_rule *rule = later_fragments(c, chain, "later fragments");
 
 	if (kind == VIEW_IP) {
-		compile_match_any_bit(rule, FIELD_FRAGMENT_RAW, build_value(ip_offset, 4));
+		compile_match_any_bit(
+			rule, FIELD_FRAGMENT_RAW, build_value(offset, sizeof(offset)));
+		/* Like that of VIPs, the raw test alone may take IPv6 for what it is not. */
 		rule_match(rule, FIELD_META_PROTOCOL, build_value(ethertype_ip, 2));
 	} else {
-		compile_match_any_bit(rule, FIELD_FRAGMENT_RAW, build_value(ip6_header, 4));
-		rule_match(rule, FIELD_FRAG_OFFSET, build_value(none, sizeof(none)));
-		rule->statements[1].negate = true;
+		rule_match(rule, FIELD_IP6_NEXT_HEADER, build_value(&fragment, 1));
+		match_offset6(rule);
 	}
+	rule_verdict(rule, VERDICT_GOTO, c->fragment_chains[kind]);
+}
+
+/* Behind all rules, since this test is dear: fragments with other headers before that of theirs. */
+void compile_odd_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind)
+{
+	struct ruleset_rule *rule;
+
+	if (kind == VIEW_IP)
+		return;
+	rule = later_fragments(c, chain, "later fragments behind other headers");
+	match_offset6(rule);
 	rule_verdict(rule, VERDICT_GOTO, c->fragment_chains[kind]);
 }

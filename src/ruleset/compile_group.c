@@ -116,6 +116,7 @@ void compile_vip_rules(struct compiler *c, struct ruleset_chain *chain, enum vie
 	compile_later_fragments(c, chain, kind);
 	compile_services(c, chain, kind);
 	compile_errors(c, chain, kind);
+	compile_odd_fragments(c, chain, kind);
 }
 
 static void compile_learning_chains(struct compiler *c, enum view_kind kind)

@@ -55,7 +55,7 @@ static void compile_member(struct compiler *c, size_t index, const char *first_f
 	c->member_chains[index] = chain->name;
 	compile_fragment_test(c, chain, member, first_fragments);
 	rule = build_rule(b, chain, member_comment(c, member), member_origin(c, member));
-	compile_count(c, rule);
+	compile_count(c, rule, "member", member->name);
 	if (member->local) {
 		/* A mark is our way to remember; local routing must not see it. */
 		rule_write(rule, FIELD_META_MARK, build_number(0));
@@ -97,8 +97,8 @@ static void compile_marks(struct compiler *c)
 }
 
 /*
- * For the few packets that are for one member but do not tell for which: a copy for each.
- * Who is not concerned ignores it.
+ * For the few packets that are for one member but do not tell for which: a copy for each. Who
+ * is not concerned ignores it. This host has one in any case: what is no member's may be its own.
  */
 static void compile_everyone(struct compiler *c)
 {
@@ -107,7 +107,6 @@ static void compile_everyone(struct compiler *c)
 		b, compile_name(c, "everyone", NULL), compile_group_origin(c));
 	struct ruleset_rule *rule = build_rule(
 		b, chain, build_text(b, "not as an amplifier"), compile_group_origin(c));
-	bool local = false;
 
 	build_statement(rule, STATEMENT_LIMIT)->rate = EVERYONE_RATE;
 	build_statement(rule, STATEMENT_COUNTER);
@@ -115,19 +114,16 @@ static void compile_everyone(struct compiler *c)
 	for (size_t i = 0; i < c->group->n_members; i++) {
 		const struct plan_member *member = &c->group->members[i];
 
-		local |= member->local;
 		if (member->local)
 			continue;
 		rule = build_rule(b, chain, member_comment(c, member), member_origin(c, member));
 		compile_turn(c, rule, member);
 		compile_to_interface(c, rule, STATEMENT_DUPLICATE);
 	}
-	rule = build_rule(b, chain,
-		build_text(b, "%s", local ? "and this host" : "all have their copy"),
-		compile_group_origin(c));
+	rule = build_rule(b, chain, build_text(b, "and this host"), compile_group_origin(c));
 	build_statement(rule, STATEMENT_COUNTER);
 	rule_write(rule, FIELD_META_MARK, build_number(0));
-	rule_verdict(rule, local ? VERDICT_ACCEPT : VERDICT_DROP, NULL);
+	rule_verdict(rule, VERDICT_ACCEPT, NULL);
 	c->everyone = chain->name;
 }
 

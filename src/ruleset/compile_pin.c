@@ -58,11 +58,27 @@ static struct ruleset_value flow_key(const struct plan_pin *pin, bool is_error)
 	return key;
 }
 
-static int compare_flows(const void *a, const void *b)
+static int compare_pins(const void *a, const void *b)
 {
 	const struct ruleset_element *x = a, *y = b;
+	int order = ruleset_compare_keys(KEY_FLOW, &x->key, &y->key);
 
-	return ruleset_compare_keys(KEY_FLOW, &x->key, &y->key);
+	return order ? order : strcmp(x->verdict.chain, y->verdict.chain);
+}
+
+/* Of a flow that several members claim, the first one's claim stays: a map has one place for it. */
+static void finish_pins(struct ruleset_set *set)
+{
+	size_t n = 0;
+
+	if (set->n_elements > 0)
+		qsort(set->elements, set->n_elements, sizeof(*set->elements), compare_pins);
+	for (size_t i = 0; i < set->n_elements; i++)
+		if (n == 0 || ruleset_compare_keys(set->key, &set->elements[n - 1].key,
+				      &set->elements[i].key) != 0)
+			set->elements[n++] = set->elements[i];
+	set->n_elements = n;
+	set->size = build_size(n);
 }
 
 static const char *pin_map(struct compiler *c)
@@ -89,9 +105,7 @@ static const char *pin_map(struct compiler *c)
 		element->verdict = (struct ruleset_verdict){ VERDICT_GOTO,
 			c->member_chains[pin->member] };
 	}
-	set->size = build_size(set->n_elements);
-	if (set->n_elements > 0)
-		qsort(set->elements, set->n_elements, sizeof(*set->elements), compare_flows);
+	finish_pins(set);
 	return set->name;
 }
 

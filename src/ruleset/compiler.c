@@ -105,10 +105,20 @@ void compile_to_interface(
 	statement->interface_index = c->plan->interface_index;
 }
 
-void compile_count(struct compiler *c, struct ruleset_rule *rule)
+void compile_counter(
+	struct compiler *c, struct ruleset_counter *counter, const char *kind, const char *name)
+{
+	/* What is made after a failure is a scratch object, which frees nothing. */
+	if (c->plan->counters && !c->build.failed)
+		counter->of = build_text(&c->build, "%s/%s/%s", kind, c->group->name, name);
+}
+
+void compile_count(
+	struct compiler *c, struct ruleset_rule *rule, const char *kind, const char *name)
 {
 	if (c->plan->counters)
 		build_statement(rule, STATEMENT_COUNTER);
+	compile_counter(c, &rule->counter, kind, name);
 }
 
 bool compile_has_family(const struct plan_group *group, int family)

@@ -98,8 +98,13 @@ void compile_turn(struct compiler *c, struct ruleset_rule *rule, const struct pl
 void compile_to_interface(
 	struct compiler *c, struct ruleset_rule *rule, enum ruleset_statement_kind kind);
 
-/* Adds a counter, unless the configuration wants none. */
-void compile_count(struct compiler *c, struct ruleset_rule *rule);
+/* Says what of the group is counted, a "member" or a "service", unless nothing is to be. */
+void compile_counter(
+	struct compiler *c, struct ruleset_counter *counter, const char *kind, const char *name);
+
+/* Adds a counter of that to a rule, unless the configuration wants none. */
+void compile_count(
+	struct compiler *c, struct ruleset_rule *rule, const char *kind, const char *name);
 
 bool compile_has_family(const struct plan_group *group, int family);
 
@@ -119,9 +124,10 @@ const char *compile_table(struct compiler *c, size_t index, enum ruleset_data da
 /* Makes the map of packets whose first fragment was seen, and the chain that fills it. */
 const char *compile_first_fragments(struct compiler *c);
 
-/* Makes the chain that later fragments go to. Adds the rule that leads there. */
+/* Makes the chain that later fragments go to. Add the rules that lead there. */
 void compile_fragment_chain(struct compiler *c, enum view_kind kind);
 void compile_later_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind);
+void compile_odd_fragments(struct compiler *c, struct ruleset_chain *chain, enum view_kind kind);
 
 /* True if the group has pins of a family. */
 bool compile_has_pins(const struct plan_group *group, int family);

@@ -326,7 +326,7 @@ static int change_table(const struct transition *t)
 
 /* --- tables ------------------------------------------------------------------------- */
 
-static const enum ruleset_family families[] = { RULESET_NETDEV, RULESET_ARP };
+static const enum ruleset_family families[] = { RULESET_NETDEV, RULESET_ARP, RULESET_IP6 };
 
 static int add_table(struct batch *batch, const struct ruleset_table *want)
 {

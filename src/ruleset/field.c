@@ -24,8 +24,6 @@ static const struct field fields[] = {
 	[FIELD_ETHER_SOURCE_RAW] = { "@ll,48,48", LINK(6, 6), .format = FORMAT_HEX },
 	[FIELD_ETHER_BOTH_RAW] = { "@ll,0,96", LINK(0, 12), .format = FORMAT_HEX },
 	[FIELD_FRAGMENT_RAW] = { "@nh,32,32", NETWORK(4, 4), .format = FORMAT_HEX },
-	[FIELD_IP_FRAGMENT] = { "ip frag-off", NETWORK(6, 2), .dependency = DEPENDS_ON_IP,
-		.format = FORMAT_HEX },
 	[FIELD_IP_ID] = { "ip id", NETWORK(4, 2), .dependency = DEPENDS_ON_IP,
 		.format = FORMAT_HEX },
 	[FIELD_IP_SOURCE] = { "ip saddr", NETWORK(12, 4), .dependency = DEPENDS_ON_IP,
@@ -39,6 +37,8 @@ static const struct field fields[] = {
 		.format = FORMAT_ADDRESS6 },
 	[FIELD_IP6_DESTINATION] = { "ip6 daddr", NETWORK(24, 16), .dependency = DEPENDS_ON_IP6,
 		.format = FORMAT_ADDRESS6 },
+	[FIELD_IP6_NEXT_HEADER] = { "ip6 nexthdr", NETWORK(6, 1), .dependency = DEPENDS_ON_IP6,
+		.format = FORMAT_DECIMAL },
 	[FIELD_FRAG_OFFSET] = { "frag frag-off", FRAGMENT_HEADER(2, 2), .format = FORMAT_DECIMAL,
 		.mask = { 0xff, 0xf8 } },
 	[FIELD_FRAG_MORE] = { "frag more-fragments", FRAGMENT_HEADER(3, 1),
@@ -116,7 +116,7 @@ static const char *protocol_name(uint8_t protocol)
 	case IPPROTO_ICMP:
 		return "icmp";
 	case IPPROTO_ICMPV6:
-		return "ipv6-icmp";
+		return "icmpv6"; /* as nft knows it without a file of protocols */
 	default:
 		return NULL;
 	}

@@ -232,15 +232,24 @@ static struct nftnl_set *make_set(const struct ruleset_set *set)
 	return take_ptr(made);
 }
 
-/* The kernel gives each element a counter of its own. */
-static int add_element_counter(struct nftnl_set *made)
+static struct nftnl_expr *make_counter(uint64_t packets, uint64_t bytes)
 {
 	struct nftnl_expr *counter = nftnl_expr_alloc("counter");
 
 	if (!counter)
+		return NULL;
+	nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_PACKETS, packets);
+	nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_BYTES, bytes);
+	return counter;
+}
+
+/* The kernel gives each element that comes without a counter of its own one like this. */
+static int add_set_counter(struct nftnl_set *made)
+{
+	struct nftnl_expr *counter = make_counter(0, 0);
+
+	if (!counter)
 		return -ENOMEM;
-	nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_PACKETS, 0);
-	nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_BYTES, 0);
 	nftnl_set_add_expr(made, counter);
 	return 0;
 }
@@ -262,7 +271,7 @@ static int define_set(struct nftnl_set *made, const struct ruleset_set *set)
 	nftnl_set_set_u32(made, NFTNL_SET_FLAGS, flags);
 	if (set->size > 0)
 		nftnl_set_set_u32(made, NFTNL_SET_DESC_SIZE, set->size);
-	if (set->counter && add_element_counter(made) < 0)
+	if (set->counter && add_set_counter(made) < 0)
 		return -ENOMEM;
 	return key_apply(made, set);
 }
@@ -338,6 +347,19 @@ static int set_comment(struct nftnl_set_elem *made, const char *comment)
 		nftnl_udata_buf_len(data));
 }
 
+static int set_counter(struct nftnl_set_elem *made, const struct ruleset_counter *counter)
+{
+	struct nftnl_expr *expr;
+
+	if (counter->packets == 0)
+		return 0;
+	expr = make_counter(counter->packets, counter->bytes);
+	if (!expr)
+		return -ENOMEM;
+	nftnl_set_elem_add_expr(made, expr);
+	return 0;
+}
+
 static struct nftnl_set_elem *add_element(struct nftnl_set *made, const struct ruleset_value *key)
 {
 	struct nftnl_set_elem *element = nftnl_set_elem_alloc();
@@ -380,6 +402,8 @@ static int fill_set(struct nftnl_set *made, const struct ruleset_set *set,
 			return -ENOMEM;
 		if (with_data && elements[i]->comment &&
 			set_comment(element, elements[i]->comment) < 0)
+			return -ENOMEM;
+		if (with_data && set->counter && set_counter(element, &elements[i]->counter) < 0)
 			return -ENOMEM;
 		if (set->interval && add_range_end(made, &elements[i]->last) < 0)
 			return -ENOMEM;

@@ -6,8 +6,10 @@
 
 static void set_done(struct ruleset_set *set)
 {
-	for (size_t i = 0; i < set->n_elements; i++)
+	for (size_t i = 0; i < set->n_elements; i++) {
 		free(set->elements[i].comment);
+		free(set->elements[i].counter.of);
+	}
 	free(set->elements);
 	free(set->name);
 	free(set->signature);
@@ -19,6 +21,7 @@ static void chain_done(struct ruleset_chain *chain)
 	for (size_t i = 0; i < chain->n_rules; i++) {
 		free(chain->rules[i].comment);
 		free(chain->rules[i].signature);
+		free(chain->rules[i].counter.of);
 		free(chain->rules[i].origin);
 	}
 	free(chain->rules);

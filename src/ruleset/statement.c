@@ -147,6 +147,7 @@ static uint32_t register_at(unsigned int word)
 /* The expressions of one rule under way. */
 struct writer {
 	struct nftnl_rule *rule;
+	const struct ruleset_counter *counter;
 	uint16_t ethertype; /* the rule has tested that the packet is of this one; 0: of none */
 	uint8_t protocol;   /* … of this one */
 	bool failed;
@@ -510,8 +511,8 @@ static void add_counter(struct writer *w)
 {
 	struct nftnl_expr *expr = add(w, "counter");
 
-	set_u64(w, expr, NFTNL_EXPR_CTR_PACKETS, 0);
-	set_u64(w, expr, NFTNL_EXPR_CTR_BYTES, 0);
+	set_u64(w, expr, NFTNL_EXPR_CTR_PACKETS, w->counter->packets);
+	set_u64(w, expr, NFTNL_EXPR_CTR_BYTES, w->counter->bytes);
 }
 
 static void add_statement(struct writer *w, const struct ruleset_statement *statement)
@@ -561,6 +562,7 @@ int statement_add_all(
 {
 	struct writer writer = {
 		.rule = nftnl_rule,
+		.counter = &rule->counter,
 		.ethertype = family == RULESET_IP6 ? ETHERTYPE_IPV6 : 0,
 	};
 

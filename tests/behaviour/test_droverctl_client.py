@@ -242,13 +242,13 @@ def test_services(ask):
         {"group": "A", "name": "smtp", "protocol": "tcp", "ports": "25,465", "scheduler": "hash",
          "check": "smtp", "members": ["fe5", "fe6"]},
         {"group": "A", "name": "rest", "protocol": "any", "ports": "", "scheduler": "source",
-         "check": None, "members": ["fe5"]},
+         "check": None, "members": ["fe5"], "packets": 1234567, "bytes": 4200},
     ]
     done, _ = ask({"ok": True, "services": services}, "services")
     assert done.stdout == """\
-GROUP  SERVICE  PROTOCOL  PORTS   SCHEDULER  CHECK  MEMBERS
-A      smtp     tcp       25,465  hash       smtp   fe5, fe6
-A      rest     any       -       source     -      fe5
+GROUP  SERVICE  PROTOCOL  PORTS   SCHEDULER  CHECK  PACKETS  BYTES  MEMBERS
+A      smtp     tcp       25,465  hash       smtp         -      -  fe5, fe6
+A      rest     any       -       source     -         1.2M   4200  fe5
 """
 
 

@@ -42,9 +42,10 @@ def test_a_large_cluster_loads_and_changes(make_lab):
 
 @pytest.mark.slow_with_sanitizers
 def test_the_benchmark_of_commits_runs():
-    done = subprocess.run([REPOSITORY / "tests/bench/commit"], capture_output=True, text=True,
-                          timeout=300, check=True, env={"DROVER_BUILD": str(build_directory()),
-                                                        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    done = subprocess.run([REPOSITORY / "tests/bench/commit", "--quick"], text=True,
+                          capture_output=True, timeout=300, check=True,
+                          env={"DROVER_BUILD": str(build_directory()),
+                               "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     print(done.stdout)
     rows = [line.split() for line in done.stdout.splitlines()]
-    assert ["256", "64", "65536", "one", "weight"] in [row[:5] for row in rows]
+    assert ["256", "64", "65536", "1", "one", "weight"] in [row[:6] for row in rows]

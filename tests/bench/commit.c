@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How long a change takes from the cluster's state to the kernel's commit:
- * the first installation, one weight changed, one member lost, and nothing changed.
+ * How long a change takes from the cluster's state to the kernel's commit, step by step.
  * Run by tests/bench/commit, in a network namespace of its own.
  */
 #include "drover/compile.h"
@@ -13,13 +12,13 @@
 #include <inttypes.h>
 #include <net/if.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 struct size {
 	unsigned int members;
 	unsigned int services;
 	unsigned int buckets;
+	unsigned int subsets; /* how many different ones some of the services are over */
 };
 
 /* The four steps from state to kernel, in microseconds; and the size of the batch. */
@@ -36,7 +35,19 @@ static uint64_t clock_us(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Every fourth service is over half of the members, so that there are several bucket tables. */
+/* Half of the members, another half for each subset; m1 is in every other one. */
+static void print_subset(FILE *file, const struct size *size, unsigned int subset)
+{
+	unsigned int n = (size->members + 1) / 2;
+
+	fprintf(file, " members=[");
+	for (unsigned int i = 0; i < n; i++)
+		fprintf(file, "%s\"m%u\"", i ? "," : "",
+			(i + subset % 2 * n + subset / 2) % size->members);
+	fprintf(file, "];");
+}
+
+/* With subsets, every fourth service is over one of them. */
 static char *make_conf(const struct size *size)
 {
 	char *text = NULL;
@@ -58,12 +69,8 @@ static char *make_conf(const struct size *size)
 		fprintf(file, "%s{name=\"s%u\"; protocol=\"%s\"; ports=\"%u\"; scheduler=\"%s\";",
 			i ? "," : "", i, i % 2 ? "udp" : "tcp", 1000 + i,
 			i % 3 == 2 ? "source" : "hash");
-		if (i % 4 == 3) {
-			fprintf(file, " members=[");
-			for (unsigned int m = 0; m < (size->members + 1) / 2; m++)
-				fprintf(file, "%s\"m%u\"", m ? "," : "", m);
-			fprintf(file, "];");
-		}
+		if (size->subsets > 0 && i % 4 == 3)
+			print_subset(file, size, i / 4 % size->subsets);
 		fprintf(file, "}\n");
 	}
 	fprintf(file, ");});\n");
@@ -95,8 +102,8 @@ static struct cluster *make_cluster(const struct size *size)
 	return cluster;
 }
 
-static int apply(struct nft *nft, const struct cluster *cluster, struct ruleset **have,
-	struct cost *ret_cost)
+static int apply(struct nft *nft, const struct cluster *cluster, struct table_cache *tables,
+	struct ruleset **have, struct cost *ret_cost)
 {
 	const struct plan_what_if active = { .assume_active = true };
 	_cleanup_(plan_free_p) struct plan *plan = NULL;
@@ -106,7 +113,7 @@ static int apply(struct nft *nft, const struct cluster *cluster, struct ruleset 
 	uint64_t cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID), begin = clock_us(CLOCK_MONOTONIC), now;
 	int r;
 
-	if (plan_build(cluster, &active, &plan) < 0)
+	if (plan_build(cluster, &active, tables, &plan) < 0)
 		return -1;
 	now = clock_us(CLOCK_MONOTONIC);
 	ret_cost->plan = now - begin;
@@ -135,70 +142,92 @@ static int apply(struct nft *nft, const struct cluster *cluster, struct ruleset 
 	return 0;
 }
 
-static void print_row(const struct size *size, const char *change, const struct cost *cost)
+static const char *const changes[] = { "first install", "one weight", "one member out",
+	"and in again", "nothing" };
+
+enum { FIRST_INSTALL, ONE_WEIGHT, ONE_OUT, IN_AGAIN, NOTHING, N_CHANGES };
+
+static void prepare(struct cluster *cluster, size_t change)
 {
-	printf("%7u %8u %7u  %-14s %9.2f %9.2f %9.2f %9.2f %9.2f %8zu %9.1f\n", size->members,
-		size->services, size->buckets, change, (double)cost->plan / 1000,
-		(double)cost->compile / 1000, (double)cost->diff / 1000,
-		(double)cost->commit / 1000, (double)cost->cpu / 1000, cost->messages,
-		(double)cost->bytes / 1024);
+	if (change == ONE_WEIGHT)
+		(void)cluster_set_weight(cluster, "m1", 50);
+	else if (change == ONE_OUT)
+		(void)cluster_disable(cluster, "m1");
+	else if (change == IN_AGAIN)
+		(void)cluster_enable(cluster, "m1");
 }
 
-static int bench(struct nft *nft, const struct size *size)
+static int compare_costs(const void *a, const void *b)
+{
+	const struct cost *x = a, *y = b;
+
+	return x->cpu < y->cpu ? -1 : x->cpu > y->cpu;
+}
+
+/* One line for a program to read: the round of median CPU time. */
+static void print_median(const char *change, struct cost *costs, size_t n)
+{
+	const struct cost *cost = &costs[n / 2];
+
+	qsort(costs, n, sizeof(*costs), compare_costs);
+	printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %zu %zu %s\n",
+		cost->plan, cost->compile, cost->diff, cost->commit, cost->cpu, cost->messages,
+		cost->bytes, change);
+}
+
+/* All changes once, from no tables to no tables. */
+static int run_round(
+	struct nft *nft, const struct size *size, struct cost *costs[N_CHANGES], size_t round)
 {
 	_cleanup_(cluster_free_p) struct cluster *cluster = make_cluster(size);
+	_cleanup_(table_cache_free_p) struct table_cache *tables = table_cache_new();
 	_cleanup_(ruleset_free_p) struct ruleset *have = NULL;
-	struct ruleset *nothing = calloc(1, sizeof(*nothing));
+	_cleanup_(ruleset_free_p) struct ruleset *nothing = calloc(1, sizeof(*nothing));
 	_cleanup_(batch_free_p) struct batch *removal = NULL;
-	struct cost cost;
-	int r;
 
-	if (!cluster || nft_read(nft, &have) < 0)
+	if (!cluster || !nothing || nft_read(nft, &have) < 0)
 		return -1;
-	if (apply(nft, cluster, &have, &cost) < 0)
+	for (size_t change = 0; change < N_CHANGES; change++) {
+		prepare(cluster, change);
+		if (apply(nft, cluster, tables, &have, &costs[change][round]) < 0)
+			return -1;
+	}
+	if (diff_build(have, nothing, &removal) < 0)
 		return -1;
-	print_row(size, "first install", &cost);
-	(void)cluster_set_weight(cluster, "m1", 50);
-	if (apply(nft, cluster, &have, &cost) < 0)
-		return -1;
-	print_row(size, "one weight", &cost);
-	(void)cluster_disable(cluster, "m1");
-	if (apply(nft, cluster, &have, &cost) < 0)
-		return -1;
-	print_row(size, "one member out", &cost);
-	if (apply(nft, cluster, &have, &cost) < 0)
-		return -1;
-	print_row(size, "nothing", &cost);
-	fflush(stdout);
-
-	r = diff_build(have, nothing, &removal);
-	if (r == 0)
-		r = nft_commit(nft, removal, NULL);
-	ruleset_free(nothing);
-	return r < 0 ? -1 : 0;
+	return nft_commit(nft, removal, NULL) < 0 ? -1 : 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	static const struct size sizes[] = {
-		{ 4, 1, 4096 },
-		{ 64, 1, 16384 },
-		{ 64, 64, 16384 },
-		{ 64, 1000, 16384 },
-		{ 256, 64, 4096 },
-		{ 256, 64, 65536 },
-	};
 	_cleanup_(nft_close_p) struct nft *nft = NULL;
-	struct rusage usage;
+	struct cost *costs[N_CHANGES];
+	struct size size;
+	size_t rounds;
 
+	if (argc != 6) {
+		fprintf(stderr, "usage: bench-commit MEMBERS SERVICES BUCKETS SUBSETS ROUNDS\n");
+		return EXIT_FAILURE;
+	}
+	size = (struct size){
+		.members = (unsigned int)strtoul(argv[1], NULL, 10),
+		.services = (unsigned int)strtoul(argv[2], NULL, 10),
+		.buckets = (unsigned int)strtoul(argv[3], NULL, 10),
+		.subsets = (unsigned int)strtoul(argv[4], NULL, 10),
+	};
+	rounds = strtoul(argv[5], NULL, 10);
 	if (nft_open(&nft) < 0)
 		return EXIT_FAILURE;
-	printf("%7s %8s %7s  %-14s %9s %9s %9s %9s %9s %8s %9s\n", "members", "services", "buckets",
-		"change", "plan ms", "compile", "diff", "commit", "CPU ms", "messages", "KiB");
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-		if (bench(nft, &sizes[i]) < 0)
+	for (size_t change = 0; change < N_CHANGES; change++) {
+		costs[change] = calloc(rounds, sizeof(**costs));
+		if (!costs[change])
 			return EXIT_FAILURE;
-	getrusage(RUSAGE_SELF, &usage);
-	printf("most memory: %ld MiB\n", usage.ru_maxrss / 1024);
+	}
+	for (size_t round = 0; round < rounds; round++)
+		if (run_round(nft, &size, costs, round) < 0)
+			return EXIT_FAILURE;
+	for (size_t change = 0; change < N_CHANGES; change++) {
+		print_median(changes[change], costs[change], rounds);
+		free(costs[change]);
+	}
 	return EXIT_SUCCESS;
 }

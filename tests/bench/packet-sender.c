@@ -8,9 +8,9 @@
  * socket and not pktgen: the kernel's pktgen sends shared buffers, which the IP layer has to clone,
  * so that whatever lies behind it looks dearer than it is.
  *
- * All flows are sent once before the clock starts, TCP's with a SYN first (open=1): what learns
- * connections has learned them then. With skip=N the first N frames alone are sent before, and
- * each timed packet is the first of its flow.
+ * All flows are sent once before the clock starts, TCP's with a SYN and later fragments with the
+ * first one ahead (open=1): what learns connections or packets has learned them then. With skip=N
+ * the first N frames alone are sent before, and each timed packet is the first of its flow.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -48,7 +48,8 @@ struct job {
 	unsigned int vips;          /* and over as many addresses from daddr on */
 	unsigned int length;        /* of a frame, Ethernet header included */
 	bool tcp, syn, open;
-	bool fragment; /* not the first fragment: no ports in it */
+	bool fragment; /* later fragments: no ports in them */
+	bool first;    /* first fragments */
 	bool v6;
 	struct ether_header ether;
 	struct in_addr saddr, daddr;
@@ -86,7 +87,9 @@ static void put_ip4(struct frame *frame, const struct job *job, unsigned int flo
 		.ihl = 5,
 		.tot_len = htons((uint16_t)(job->length - sizeof(struct ether_header))),
 		.id = htons((uint16_t)flow),
-		.frag_off = htons(job->fragment ? 185 : IP_DF),
+		.frag_off = htons(job->fragment ? 185
+				  : job->first  ? IP_MF
+						: IP_DF),
 		.ttl = 64,
 		.protocol = job->tcp ? IPPROTO_TCP : IPPROTO_UDP,
 		.saddr = htonl(ntohl(job->saddr.s_addr) + flow / FLOWS_PER_ADDRESS),
@@ -101,7 +104,11 @@ static void put_ip6(struct frame *frame, const struct job *job, unsigned int flo
 {
 	size_t headers = sizeof(struct ether_header) + sizeof(struct ip6_hdr);
 	uint8_t protocol = job->tcp ? IPPROTO_TCP : IPPROTO_UDP;
-	struct ip6_frag fragment = { .ip6f_nxt = protocol, .ip6f_offlg = htons(185 << 3) };
+	bool in_parts = job->fragment || job->first;
+	struct ip6_frag fragment = {
+		.ip6f_nxt = protocol,
+		.ip6f_offlg = job->first ? IP6F_MORE_FRAG : htons(185 << 3),
+	};
 	struct ip6_hdr ip = {
 		.ip6_src = job->saddr6,
 		.ip6_dst = job->daddr6,
@@ -109,12 +116,12 @@ static void put_ip6(struct frame *frame, const struct job *job, unsigned int flo
 
 	ip.ip6_flow = htonl(6U << 28);
 	ip.ip6_plen = htons((uint16_t)(job->length - headers));
-	ip.ip6_nxt = job->fragment ? IPPROTO_FRAGMENT : protocol;
+	ip.ip6_nxt = in_parts ? IPPROTO_FRAGMENT : protocol;
 	ip.ip6_hlim = 64;
 	ip.ip6_src.s6_addr[15] += (uint8_t)(flow / FLOWS_PER_ADDRESS);
 	ip.ip6_dst.s6_addr[15] += (uint8_t)(flow % job->vips);
 	put(frame, &ip, sizeof(ip));
-	if (job->fragment) {
+	if (in_parts) {
 		fragment.ip6f_ident = htonl(flow);
 		put(frame, &fragment, sizeof(fragment));
 	}
@@ -213,9 +220,13 @@ static unsigned long long received(const char *interface)
 /* Before the clock starts. */
 static void warm_up(int fd, struct frame *frames, const struct job *job)
 {
+	struct job opening = *job;
+
 	if (job->open) {
-		build(frames, job, true);
-		transmit(fd, frames, job, 0, job->flows);
+		opening.first = job->fragment;
+		opening.fragment = false;
+		build(frames, &opening, true);
+		transmit(fd, frames, &opening, 0, job->flows);
 	}
 	build(frames, job, job->syn);
 	transmit(fd, frames, job, 0, job->skip ? job->skip : job->flows);
@@ -275,6 +286,7 @@ static bool set_flag(struct job *job, const char *key, const char *value)
 		{ "syn", &job->syn },
 		{ "open", &job->open },
 		{ "fragment", &job->fragment },
+		{ "first", &job->first },
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {

@@ -36,7 +36,7 @@ struct plan *plan_of(const struct cluster *cluster, const struct plan_what_if *w
 {
 	struct plan *plan = NULL;
 
-	assert_int_equal(plan_build(cluster, what_if, &plan), 0);
+	assert_int_equal(plan_build(cluster, what_if, NULL, &plan), 0);
 	assert_non_null(plan);
 	return plan;
 }

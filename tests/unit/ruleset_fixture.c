@@ -4,6 +4,7 @@
 #include "drover/compile.h"
 #include "drover/diff.h"
 #include "drover/message.h"
+#include "drover/script.h"
 
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
@@ -32,6 +33,66 @@ struct ruleset *active_ruleset_of(const char *text)
 	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(text);
 
 	return ruleset_of(cluster);
+}
+
+/* --- scripts ------------------------------------------------------------------ */
+
+char *script_of(const struct ruleset *ruleset)
+{
+	char *script = script_format(ruleset);
+
+	assert_non_null(script);
+	return script;
+}
+
+char *body_of(const char *script, const char *object)
+{
+	char head[128], *text = NULL;
+	const char *line;
+	size_t size;
+	FILE *file;
+
+	snprintf(head, sizeof(head), "\n\t%s {\n", object);
+	line = strstr(script, head);
+	if (!line)
+		return NULL;
+	file = open_memstream(&text, &size);
+	assert_non_null(file);
+	for (line += strlen(head); strncmp(line, "\t}\n", 3) != 0; line = strchr(line, '\n') + 1) {
+		const char *begin = line + strspn(line, "\t");
+
+		fprintf(file, "%.*s\n", (int)strcspn(begin, "\n"), begin);
+	}
+	assert_int_equal(fclose(file), 0);
+	return text;
+}
+
+static void assert_body(const struct body_case *c)
+{
+	_cleanup_(ruleset_free_p) struct ruleset *ruleset = active_ruleset_of(c->conf);
+	_cleanup_(free_p) char *script = script_of(ruleset);
+	_cleanup_(free_p) char *body = body_of(script, c->object);
+
+	if (!c->body && body)
+		fail_msg("%s should not be there:\n%s\nof %s", c->object, body, c->conf);
+	if (c->body && (!body || strcmp(body, c->body) != 0))
+		fail_msg("%s is\n%s\nnot\n%s\nof %s", c->object, body ? body : "missing", c->body,
+			c->conf);
+}
+
+void assert_bodies(const struct body_case *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		assert_body(&cases[i]);
+}
+
+size_t occurrences(const char *text, const char *word)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, word)); text += strlen(word))
+		n++;
+	return n;
 }
 
 /* --- batches in words ---------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Rulesets of configurations, and batches in words. */
+/* Rulesets of configurations, their scripts, and batches in words. */
 
 #include "drover/batch.h"
 #include "drover/ruleset.h"
@@ -19,3 +19,22 @@ struct ruleset *active_ruleset_of(const char *text);
 char *difference(const struct ruleset *have, const struct ruleset *want);
 void assert_difference(
 	const struct ruleset *have, const struct ruleset *want, const char *expected);
+
+/* The nft script of a ruleset. */
+char *script_of(const struct ruleset *ruleset);
+
+/* The lines of one object of it ("chain ingress", "set vips/A"), without indent; NULL if it has
+ * none. */
+char *body_of(const char *script, const char *object);
+
+/* What an object of an active balancer with this configuration is. */
+struct body_case {
+	const char *conf;
+	const char *object;
+	const char *body; /* NULL: there is no such object */
+};
+
+void assert_bodies(const struct body_case *cases, size_t n);
+
+/* How often a word is in a text. */
+size_t occurrences(const char *text, const char *word);

@@ -2,8 +2,10 @@
 #include "unit.h"
 
 #include "drover/buckets.h"
+#include "drover/cleanup.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 static uint16_t slots[65536];
@@ -73,6 +75,36 @@ static void test_vectors(void **state)
 	/* Only proportions count. */
 	build(scaled, 3, BUCKETS_RENDEZVOUS, 16384);
 	assert_true(fnv_of_table(scaled, 16384) == UINT64_C(0x334cbcf77b6096a3));
+	(void)state;
+}
+
+/* What the first implementation, which took every member's logarithm, made of larger sets. */
+static void test_large_vectors(void **state)
+{
+	static const struct {
+		bool weighted;
+		enum buckets_order order;
+		uint64_t fnv;
+	} vectors[] = {
+		{ false, BUCKETS_RENDEZVOUS, UINT64_C(0xbf6c5aa514724a21) },
+		{ false, BUCKETS_TURNS, UINT64_C(0xf70d04f7e9620725) },
+		{ true, BUCKETS_RENDEZVOUS, UINT64_C(0xf8613f883f856675) },
+		{ true, BUCKETS_TURNS, UINT64_C(0x29e8e37f1f92372b) },
+	};
+	struct buckets_member members[64];
+	char names[64][8];
+
+	for (size_t v = 0; v < ARRAY_SIZE(vectors); v++) {
+		for (unsigned int i = 0; i < 64; i++) {
+			snprintf(names[i], sizeof(names[i]), "m%u", i);
+			members[i] = (struct buckets_member){
+				.name = names[i],
+				.weight = vectors[v].weighted ? i * i * i * 7919 % 65536 : 100,
+			};
+		}
+		build(members, 64, vectors[v].order, 16384);
+		assert_true(fnv_of_table(members, 16384) == vectors[v].fnv);
+	}
 	(void)state;
 }
 
@@ -162,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_member_key),
 		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_large_vectors),
 		cmocka_unit_test(test_quotas),
 		cmocka_unit_test(test_stability),
 		cmocka_unit_test(test_turns),

@@ -1,78 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Small plans and the nft script that they become; rules/ has whole ones. */
-#include "ruleset_fixture.h"
+#include "compile_fixture.h"
 
-#include "drover/script.h"
-
-#include <stdio.h>
 #include <stdlib.h>
 
-#define THREE    BALANCER(5) ", " PLAIN(6) ", " PLAIN(7)
-#define TWO      BALANCER(5) ", " PLAIN(6)
-#define HASH     "jhash ip saddr . th sport mod 256 seed 0x64726f76 vmap @buckets/A"
-#define FRAGMENT "ip saddr . ip daddr . ip id"
-#define LATER    "ip frag-off & 0x1fff != 0x0000 goto fragment/A comment \"later fragments\"\n"
-/* The chain of another member: a first fragment leaves its mark. */
-#define FORWARD(n, mark)                                                                           \
-	"@nh,32,32 & 0x00002000 != 0x00000000 update @fragments/A { " FRAGMENT " : " mark " } "    \
-	"comment \"a first fragment: the others follow it\"\n"                                     \
-	"counter @ll,0,96 set 0x02000000000" #n "020000000005 fwd to \"eth0\" "                    \
-	"comment \"fe" #n " 02:00:00:00:00:0" #n "\"\n"
-#define SERVICE(protocol, more) "{ name = \"s\"; protocol = \"" protocol "\"; " more "}"
-#define ALSO(protocol, more)    ", { name = \"t\"; protocol = \"" protocol "\"; " more "}"
-#define VIPS(vips)                                                                                 \
-	TOP "groups = ( { name = \"A\"; vips = [ " vips " ]; members = ( " TWO                     \
-	    " ); services = ( " WEB " ); } );"
+/* The chain of a member: a first fragment leaves its mark. */
+#define FIRST(mark)                                                                                \
+	"@nh,32,32 & 0x00002000 != 0x00000000 meta mark set " mark " jump first-fragment/A "       \
+	"comment \"a first fragment: the others follow it\"\n"
+#define TURN(n)      "@ll,0,96 set 0x02000000000" #n "020000000005 "
+#define FORWARD(n)   TURN(n) "fwd to \"eth0\" comment \"fe" #n " 02:00:00:00:00:0" #n "\"\n"
+#define DUPLICATE(n) TURN(n) "dup to \"eth0\" comment \"fe" #n " 02:00:00:00:00:0" #n "\"\n"
+#define FE5          "0x781877b0"
+#define FE6          "0xcb66bd29"
+#define FE7          "0x5b1a4530"
+#define LIMIT                                                                                      \
+	"limit rate over 256/second burst 256 packets counter drop comment \"not as an "           \
+	"amplifier\"\n"
 
-static char *script_of(const struct ruleset *ruleset)
-{
-	char *script = script_format(ruleset);
+/* --- VIPs ------------------------------------------------------------------------------ */
 
-	assert_non_null(script);
-	return script;
-}
-
-/* The lines of one object ("chain vip/A", "set vips/A"), without indent; NULL if it is not there.
- */
-static char *body_of(const char *script, const char *object)
-{
-	char head[128], *text = NULL;
-	const char *line;
-	size_t size;
-	FILE *file;
-
-	snprintf(head, sizeof(head), "\n\t%s {\n", object);
-	line = strstr(script, head);
-	if (!line)
-		return NULL;
-	file = open_memstream(&text, &size);
-	assert_non_null(file);
-	for (line += strlen(head); strncmp(line, "\t}\n", 3) != 0; line = strchr(line, '\n') + 1) {
-		const char *begin = line + strspn(line, "\t");
-
-		fprintf(file, "%.*s\n", (int)strcspn(begin, "\n"), begin);
-	}
-	assert_int_equal(fclose(file), 0);
-	return text;
-}
-
-/* --- rules and sets ------------------------------------------------------------------ */
-
-struct body_case {
-	const char *conf;
-	const char *object;
-	const char *body; /* NULL: there is no such object */
-};
-
-static const struct body_case bodies[] = {
-	/* Dispatch. */
+static const struct body_case vips[] = {
+	/* The first group's rules stand in the chain that packets enter. */
 	{ TOP GROUP(THREE, WEB), "chain ingress",
-		"type filter hook ingress device \"eth0\" priority 0; policy accept;\n"
-		"@nh,128,32 0xc0000264 goto vip/A comment \"group A: 192.0.2.100\"\n" },
+		BEGIN "th dport 80 ip protocol tcp counter " HASH
+		      " comment \"web: TCP hash\"\n" END },
+	{ TOP GROUP(THREE, WEB), "chain vip/A", NULL },
+	{ TOP GROUP(THREE, WEB), "chain others", NULL },
 	{ TOP GROUP(THREE, WEB), "set vips/A", NULL },
 	{ VIPS("\"192.0.2.101\", \"192.0.2.99\""), "chain ingress",
-		"type filter hook ingress device \"eth0\" priority 0; policy accept;\n"
-		"@nh,128,32 @vips/A goto vip/A comment \"group A\"\n" },
+		HOOK "@nh,128,32 != @vips/A accept comment \"not for group A\"\n" LATER_OF(
+			"A") "th dport 80 ip protocol tcp counter " HASH
+			     " comment \"web: TCP hash\"\n" END },
 	{ VIPS("\"192.0.2.101\", \"192.0.2.99\""), "set vips/A",
 		"typeof @nh,128,32\n"
 		"size 64\n"
@@ -86,88 +45,110 @@ static const struct body_case bodies[] = {
 		"0xc6336408 comment \"198.51.100.8\", 0xc6336409 comment \"198.51.100.9\", "
 		"0xc633640a comment \"198.51.100.10\", 0xc633640b comment \"198.51.100.11\"\n"
 		"}\n" },
+};
 
-	/* Members. This host's own share needs no memory: what nobody remembers stays here. */
+/* --- members --------------------------------------------------------------------------- */
+
+static const struct body_case members[] = {
+	/* The mark is our way to remember: local routing must not see it. */
 	{ TOP GROUP(THREE, WEB), "chain member/A/fe5",
-		"counter accept comment \"fe5 is this host\"\n" },
-	{ TOP GROUP(THREE, WEB), "chain member/A/fe6", FORWARD(6, "0xcb66bd29") },
-	/* Without an address no chain, with weight 0 still one. */
-	{ TOP GROUP(BALANCER(5) ", { " FE(6) "}", WEB), "chain member/A/fe6", NULL },
+		FIRST(FE5) "counter meta mark set 0x00000000 accept comment \"fe5 is this "
+			   "host\"\n" },
+	{ TOP GROUP(THREE, WEB), "chain member/A/fe6", FIRST(FE6) "counter " FORWARD(6) },
+	{ TOP GROUP(THREE, WEB), "chain member/A/fe7", FIRST(FE7) "counter " FORWARD(7) },
+	{ TOP GROUP(THREE, WEB), "map members/A",
+		"type mark : verdict\n"
+		"size 64\n"
+		"elements = {\n" FE7 " comment \"fe7\" : goto member/A/fe7, " FE5
+		" comment \"fe5\" : goto member/A/fe5, " FE6
+		" comment \"fe6\" : goto member/A/fe6\n"
+		"}\n" },
+	{ TOP GROUP(THREE, WEB), "chain everyone/A",
+		LIMIT DUPLICATE(6) DUPLICATE(7) "counter meta mark set 0x00000000 accept "
+						"comment \"and this host\"\n" },
+
+	/* Draining, a member has its chain and its mark still: what is remembered leads there. */
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "weight = 0; }", WEB), "chain member/A/fe6",
-		FORWARD(6, "0xcb66bd29") },
+		FIRST(FE6) "counter " FORWARD(6) },
+	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "weight = 0; }", WEB), "map members/A",
+		"type mark : verdict\n"
+		"size 64\n"
+		"elements = {\n" FE5 " comment \"fe5\" : goto member/A/fe5, " FE6
+		" comment \"fe6\" : goto member/A/fe6\n"
+		"}\n" },
+	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "weight = 0; }", WEB), "chain everyone/A",
+		LIMIT DUPLICATE(6) "counter meta mark set 0x00000000 accept "
+				   "comment \"and this host\"\n" },
+	/* A balancer that serves nobody has its copy as well: what is no member's may be its own.
+	 */
+	{ TOP "groups = ( { name = \"A\"; vips = [ \"192.0.2.100\" ]; members = ( " PLAIN(
+		  6) " ); balancers = ( { " HOST(5) "} ); services = ( " WEB " ); } );",
+		"chain everyone/A",
+		LIMIT DUPLICATE(6) "counter meta mark set 0x00000000 accept "
+				   "comment \"and this host\"\n" },
+	/* Without an address it has none of them. */
+	{ TOP GROUP(BALANCER(5) ", { " FE(6) "}", WEB), "chain member/A/fe6", NULL },
+	{ TOP GROUP(BALANCER(5) ", { " FE(6) "}", WEB), "map members/A",
+		"type mark : verdict\n"
+		"size 64\n"
+		"elements = {\n" FE5 " comment \"fe5\" : goto member/A/fe5\n"
+		"}\n" },
+	{ TOP GROUP(BALANCER(5) ", { " FE(6) "}", WEB), "chain everyone/A",
+		LIMIT "counter meta mark set 0x00000000 accept comment \"and this host\"\n" },
+};
 
-	/* The four schedulers, for both protocols. */
-	{ TOP GROUP(THREE, SERVICE("tcp", "ports = \"80\"; ")), "chain vip/A",
-		"th dport 80 ip protocol tcp " HASH
-		" comment \"TCP hash over all members\"\n" LATER },
-	{ "seed = 5; " TOP GROUP(THREE, SERVICE("udp", "ports = \"80\"; scheduler = \"source\"; ")),
-		"chain vip/A",
-		"th dport 80 ip protocol udp jhash ip saddr mod 256 seed 0x5 vmap @buckets/A "
-		"comment \"UDP source over all members\"\n" LATER },
-	{ TOP GROUP(THREE, SERVICE("udp", "ports = \"80\"; scheduler = \"rr\"; ")), "chain vip/A",
-		"th dport 80 ip protocol udp numgen inc mod 256 vmap @turns/A "
-		"comment \"UDP rr over all members\"\n" LATER },
-	{ TOP GROUP(THREE, SERVICE("udp", "ports = \"80\"; scheduler = \"random\"; ")),
-		"chain vip/A",
-		"th dport 80 ip protocol udp numgen random mod 256 vmap @buckets/A "
-		"comment \"UDP random over all members\"\n" LATER },
-	{ TOP GROUP(THREE, SERVICE("tcp", "ports = \"80\"; scheduler = \"rr\"; ")), "chain vip/A",
-		"th dport 80 ip protocol tcp goto learn/A/tcp-rr "
-		"comment \"TCP rr over all members\"\n" LATER },
-	{ TOP GROUP(THREE, SERVICE("tcp", "ports = \"80\"; scheduler = \"rr\"; ")),
-		"chain learn/A/tcp-rr",
-		"meta mark set ip saddr . th sport map @learned/A/tcp-rr "
-		"update @learned/A/tcp-rr { ip saddr . th sport : meta mark } "
-		"meta mark vmap @members/A comment \"a flow that has its member\"\n"
-		"tcp flags syn / fin,syn,rst,ack "
-		"meta mark set numgen inc mod 256 map @turn-marks/A "
-		"update @learned/A/tcp-rr { ip saddr . th sport : meta mark } "
-		"meta mark vmap @members/A comment \"a new flow draws one and keeps it\"\n" HASH
-		" comment \"not remembered: by hash\"\n" },
-	{ TOP GROUP(THREE, SERVICE("tcp", "ports = \"80\"; scheduler = \"rr\"; ")),
-		"map learned/A/tcp-rr",
-		"type ipv4_addr . inet_service : mark\n"
-		"size 262144\n"
-		"flags dynamic,timeout\n"
-		"timeout 125m\n" },
-	/* Where flows carry marks, the local share loses them. */
-	{ TOP GROUP(THREE, SERVICE("tcp", "ports = \"80\"; scheduler = \"rr\"; ")),
-		"chain member/A/fe5",
-		"counter meta mark set 0x00000000 accept comment \"fe5 is this host\"\n" },
-	{ TOP GROUP(THREE, SERVICE("tcp", "scheduler = \"random\"; ")), "chain vip/A",
-		LATER "ip protocol tcp goto learn/A/tcp-random-rest "
-		      "comment \"TCP random over all members\"\n" },
+/* --- services --------------------------------------------------------------------------- */
 
-	/* Ports: one, a range, several, several with a range. */
-	{ TOP GROUP(TWO, SERVICE("udp", "ports = \"30000-30999\"; ")), "chain vip/A",
-		"th dport 30000-30999 ip protocol udp " HASH
-		" comment \"UDP hash over all members\"\n" LATER },
-	{ TOP GROUP(TWO, SERVICE("tcp", "ports = \"443,80\"; ")), "chain vip/A",
-		"th dport @ports/A/tcp-hash ip protocol tcp " HASH
-		" comment \"TCP hash over all members\"\n" LATER },
+static const struct body_case services[] = {
+	/* What needs no memory. */
+	{ "seed = 5; " TOP GROUP(THREE, SERVICE("udp", PORT_80 SCHEDULER("source"))),
+		"chain ingress",
+		BEGIN "th dport 80 ip protocol udp counter "
+		      "jhash ip saddr mod 256 seed 0x5 vmap @buckets/A "
+		      "comment \"s: UDP source\"\n" END },
+	{ TOP GROUP(THREE, SERVICE("udp", PORT_80 SCHEDULER("rr"))), "chain ingress",
+		BEGIN "th dport 80 ip protocol udp counter numgen inc mod 256 vmap @turns/A "
+		      "comment \"s: UDP rr\"\n" END },
+	{ TOP GROUP(THREE, SERVICE("udp", PORT_80 SCHEDULER("random"))), "chain ingress",
+		BEGIN "th dport 80 ip protocol udp counter numgen random mod 256 vmap @buckets/A "
+		      "comment \"s: UDP random\"\n" END },
+	{ TOP GROUP(TWO, SERVICE("any", PORT_80)), "chain ingress",
+		BEGIN "th dport 80 ip protocol tcp counter " HASH " comment \"s: TCP hash\"\n"
+		      "th dport 80 ip protocol udp counter " HASH
+		      " comment \"s: UDP hash\"\n" END },
+
+	/* Ports: a range, several, several with a range. A set counts by element. */
+	{ TOP GROUP(TWO, SERVICE("udp", "ports = \"30000-30999\"; ")), "chain ingress",
+		BEGIN "th dport 30000-30999 ip protocol udp counter " HASH
+		      " comment \"s: UDP hash\"\n" END },
+	{ TOP GROUP(TWO, SERVICE("tcp", "ports = \"443,80\"; ")), "chain ingress",
+		BEGIN "ip protocol tcp th dport @ports/A/tcp-hash " HASH
+		      " comment \"TCP hash over all members\"\n" END },
 	{ TOP GROUP(TWO, SERVICE("tcp", "ports = \"443,80\"; ")), "set ports/A/tcp-hash",
 		"type inet_service\n"
 		"size 64\n"
+		"counter\n"
 		"elements = {\n"
 		"80 comment \"s\", 443 comment \"s\"\n"
 		"}\n" },
-	{ TOP GROUP(TWO, SERVICE("tcp", "ports = \"443-450\"; ") ALSO("tcp", "ports = \"80\"; ")),
+	{ TOP GROUP(TWO, SERVICE("tcp", "ports = \"443-450\"; ") ALSO("tcp", PORT_80)),
 		"set ports/A/tcp-hash",
 		"type inet_service\n"
 		"flags interval\n"
+		"counter\n"
 		"elements = {\n"
 		"80 comment \"t\", 443-450 comment \"s\"\n"
 		"}\n" },
 
-	/* By port, by outgoing range, later fragments, then what takes every port. */
+	/* By port, by outgoing range, then what takes every port. */
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "outgoing = \"34000-34999,36000\"; }",
-		  SERVICE("any", "") ALSO("tcp", "ports = \"80\"; ")),
-		"chain vip/A",
-		"th dport 80 ip protocol tcp " HASH " comment \"TCP hash over all members\"\n"
-		"meta protocol ip th dport vmap @outgoing/A "
-		"comment \"replies to connections that members opened\"\n" LATER
-		"ip protocol tcp " HASH " comment \"TCP hash over all members\"\n"
-		"ip protocol udp " HASH " comment \"UDP hash over all members\"\n" },
+		  SERVICE("any", "") ALSO("tcp", PORT_80)),
+		"chain ingress",
+		BEGIN "th dport 80 ip protocol tcp counter " HASH " comment \"t: TCP hash\"\n"
+		      "ip protocol != icmp th dport vmap @outgoing/A "
+		      "comment \"replies to connections that members opened\"\n"
+		      "ip protocol tcp counter " HASH " comment \"s: TCP hash\"\n"
+		      "ip protocol udp counter " HASH " comment \"s: UDP hash\"\n" END },
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "outgoing = \"34000-34999,36000\"; }", WEB),
 		"map outgoing/A",
 		"type inet_service : verdict\n"
@@ -178,58 +159,31 @@ static const struct body_case bodies[] = {
 		"}\n" },
 	{ TOP GROUP(TWO, WEB), "map outgoing/A", NULL },
 
-	/* Fragments: the chains of other members remember the first, the others follow it. */
-	{ TOP GROUP(THREE, WEB), "map fragments/A",
-		"typeof " FRAGMENT " : meta mark\n"
-		"size 65536\n"
-		"flags dynamic,timeout\n"
-		"timeout 30s\n" },
-	{ TOP GROUP(THREE, WEB), "map members/A",
-		"type mark : verdict\n"
-		"size 64\n"
-		"elements = {\n"
-		"0x5b1a4530 comment \"fe7\" : goto member/A/fe7, "
-		"0x781877b0 comment \"fe5\" : goto member/A/fe5, "
-		"0xcb66bd29 comment \"fe6\" : goto member/A/fe6\n"
-		"}\n" },
-	{ TOP GROUP(THREE, WEB), "chain fragment/A",
-		"meta mark set " FRAGMENT " map @fragments/A meta mark vmap @members/A "
-		"comment \"a later fragment follows the first\"\n"
-		"counter meta mark set 0x00000000 accept "
-		"comment \"the first stayed here, or has not come yet\"\n" },
-	{ TOP GROUP(THREE, WEB), "chain member/A/fe7", FORWARD(7, "0x5b1a4530") },
-	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "outgoing = \"34000\"; }",
-		  SERVICE("udp", "scheduler = \"rr\"; ") ALSO("udp", "ports = \"80\"; ")),
-		"chain vip/A",
-		"th dport 80 ip protocol udp " HASH " comment \"UDP hash over all members\"\n"
-		"meta protocol ip th dport vmap @outgoing/A "
-		"comment \"replies to connections that members opened\"\n" LATER
-		"ip protocol udp numgen inc mod 256 vmap @turns/A "
-		"comment \"UDP rr over all members\"\n" },
-	/* A member without address gets none, and none is remembered for it. */
-	{ TOP GROUP(BALANCER(5) ", { " FE(6) "}", WEB), "map members/A",
-		"type mark : verdict\n"
-		"size 64\n"
-		"elements = {\n"
-		"0x781877b0 comment \"fe5\" : goto member/A/fe5\n"
-		"}\n" },
-
-	/* A subset of the members. */
-	{ TOP GROUP(THREE, SERVICE("tcp", "ports = \"80\"; scheduler = \"source\"; "
-					  "members = [ \"fe7\", \"fe6\" ]; ")),
-		"chain vip/A",
-		"th dport 80 ip protocol tcp jhash ip saddr mod 256 seed 0x64726f76 "
-		"vmap @buckets/A/s comment \"TCP source over the members of s\"\n" LATER },
+	/* A subset of the members has a table of its own. */
+	{ TOP GROUP(THREE, SERVICE("tcp", PORT_80 SCHEDULER("source") "members = [ \"fe7\", "
+								      "\"fe6\" ]; ")),
+		"chain ingress",
+		BEGIN "th dport 80 ip protocol tcp counter jhash ip saddr " SEEDED(
+			"256") " vmap @buckets/A/s comment \"s: TCP source\"\n" END },
+	{ TOP GROUP(THREE, SERVICE("tcp", PORT_80 "members = [ \"fe7\", \"fe6\" ]; ")
+				   ALSO("tcp", "ports = \"81\"; members = [ \"fe6\", \"fe7\" ]; ")),
+		"chain ingress",
+		BEGIN
+		"ip protocol tcp th dport @ports/A/tcp-hash/s jhash ip saddr . th sport " SEEDED(
+			"256") " vmap @buckets/A/s comment \"TCP hash over the members of "
+			       "s\"\n" END },
+	{ TOP GROUP(THREE, SERVICE("tcp", PORT_80 "members = [ \"fe7\", \"fe6\" ]; ")),
+		"map buckets/A", NULL },
 
 	/* The loop guard: one peer, two peers. */
-	{ TOP GROUP(BALANCER(5) ", " BALANCER(6), WEB), "chain vip/A",
-		"@ll,48,48 0x020000000006 accept comment \"loop guard: from balancer fe6\"\n"
-		"th dport 80 ip protocol tcp " HASH
-		" comment \"TCP hash over all members\"\n" LATER },
-	{ TOP GROUP(BALANCER(7) ", " BALANCER(5) ", " BALANCER(6), WEB), "chain vip/A",
-		"@ll,48,48 @peers/A accept comment \"loop guard: from another balancer\"\n"
-		"th dport 80 ip protocol tcp " HASH
-		" comment \"TCP hash over all members\"\n" LATER },
+	{ TOP GROUP(BALANCER(5) ", " BALANCER(6), WEB), "chain ingress",
+		ENTER "@ll,48,48 0x020000000006 accept comment \"loop guard: from balancer "
+		      "fe6\"\n" LATER_OF("A") "th dport 80 ip protocol tcp counter " HASH
+					      " comment \"web: TCP hash\"\n" END },
+	{ TOP GROUP(BALANCER(7) ", " BALANCER(5) ", " BALANCER(6), WEB), "chain ingress",
+		ENTER "@ll,48,48 @peers/A accept comment \"loop guard: from another "
+		      "balancer\"\n" LATER_OF("A") "th dport 80 ip protocol tcp counter " HASH
+						   " comment \"web: TCP hash\"\n" END },
 	{ TOP GROUP(BALANCER(7) ", " BALANCER(5) ", " BALANCER(6), WEB), "set peers/A",
 		"typeof @ll,48,48\n"
 		"size 64\n"
@@ -238,33 +192,64 @@ static const struct body_case bodies[] = {
 		"}\n" },
 };
 
-static void test_bodies(void **state)
+/* --- counters = false ----------------------------------------------------------------------- */
+
+#define UNCOUNTED "counters = false; " TOP
+
+/* None in what every packet passes; those that tell of oddities stay. */
+static const struct body_case uncounted[] = {
+	{ UNCOUNTED GROUP(THREE, SERVICE("any", "") ALSO("tcp", PORT_80)), "chain ingress",
+		BEGIN "th dport 80 ip protocol tcp " HASH " comment \"t: TCP hash\"\n"
+		      "ip protocol tcp " HASH " comment \"s: TCP hash\"\n"
+		      "ip protocol udp " HASH " comment \"s: UDP hash\"\n" END },
+	{ UNCOUNTED GROUP(THREE, SERVICE("tcp", "ports = \"80,443\"; ")), "set ports/A/tcp-hash",
+		"type inet_service\n"
+		"size 64\n"
+		"elements = {\n"
+		"80 comment \"s\", 443 comment \"s\"\n"
+		"}\n" },
+	{ UNCOUNTED GROUP(THREE, SERVICE("tcp", PORT_80 SCHEDULER("rr"))), "chain ingress",
+		BEGIN
+		"th dport 80 ip protocol tcp goto learn/A/tcp-rr comment \"s: TCP rr\"\n" END },
+	{ UNCOUNTED GROUP(THREE, WEB), "chain member/A/fe5",
+		FIRST(FE5) "meta mark set 0x00000000 accept comment \"fe5 is this host\"\n" },
+	{ UNCOUNTED GROUP(THREE, WEB), "chain member/A/fe6", FIRST(FE6) FORWARD(6) },
+	{ UNCOUNTED GROUP(THREE, WEB), "chain fragment/A",
+		"ip protocol icmp accept comment \"a large ping: for this host\"\n" RECALL(
+			"fragments/A", "ip saddr . ip daddr . ip id . ip protocol") BY_MARK
+		"comment \"a later fragment follows the first\"\n"
+		"counter goto everyone/A comment \"the first has not come yet: to all "
+		"members\"\n" },
+	{ UNCOUNTED GROUP(THREE, WEB), "chain everyone/A",
+		LIMIT DUPLICATE(6) DUPLICATE(7) "counter meta mark set 0x00000000 accept "
+						"comment \"and this host\"\n" },
+};
+
+static void test_vips(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
-		const struct body_case *c = &bodies[i];
-		_cleanup_(ruleset_free_p) struct ruleset *ruleset = active_ruleset_of(c->conf);
-		_cleanup_(free_p) char *script = script_of(ruleset);
-		_cleanup_(free_p) char *body = body_of(script, c->object);
+	assert_bodies(vips, ARRAY_SIZE(vips));
+}
 
-		if (!c->body && body)
-			fail_msg("%s should not be there:\n%s\nof %s", c->object, body, c->conf);
-		if (c->body && (!body || strcmp(body, c->body) != 0))
-			fail_msg("%s is\n%s\nnot\n%s\nof %s", c->object, body ? body : "missing",
-				c->body, c->conf);
-	}
+static void test_members(void **state)
+{
+	(void)state;
+	assert_bodies(members, ARRAY_SIZE(members));
+}
+
+static void test_services(void **state)
+{
+	(void)state;
+	assert_bodies(services, ARRAY_SIZE(services));
+}
+
+static void test_without_counters(void **state)
+{
+	(void)state;
+	assert_bodies(uncounted, ARRAY_SIZE(uncounted));
 }
 
 /* --- bucket maps ------------------------------------------------------------------------ */
-
-static size_t count(const char *text, const char *word)
-{
-	size_t n = 0;
-
-	for (; (text = strstr(text, word)); text += strlen(word))
-		n++;
-	return n;
-}
 
 static void assert_targets(
 	const struct ruleset *ruleset, const char *map, size_t fe5, size_t fe6, size_t drop)
@@ -273,16 +258,16 @@ static void assert_targets(
 	_cleanup_(free_p) char *body = body_of(script, map);
 
 	assert_non_null(body);
-	assert_int_equal(count(body, ": goto member/A/fe5"), fe5);
-	assert_int_equal(count(body, ": goto member/A/fe6"), fe6);
-	assert_int_equal(count(body, ": drop"), drop);
+	assert_int_equal(occurrences(body, ": goto member/A/fe5"), fe5);
+	assert_int_equal(occurrences(body, ": goto member/A/fe6"), fe6);
+	assert_int_equal(occurrences(body, ": drop"), drop);
 }
 
 /* What no member serves is dropped: it must not fall through to another service's members. */
 static void test_empty_tables_drop(void **state)
 {
 	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(
-		TOP GROUP(TWO, SERVICE("any", "ports = \"80\"; scheduler = \"rr\"; ")
+		TOP GROUP(TWO, SERVICE("any", PORT_80 SCHEDULER("rr"))
 				       ALSO("tcp", "ports = \"81\"; members = [ \"fe6\" ]; ")));
 	_cleanup_(ruleset_free_p) struct ruleset *both = ruleset_of(cluster), *one = NULL,
 						 *none = NULL;
@@ -353,16 +338,13 @@ static void test_nothing(void **state)
 	_cleanup_(free_p) char *script = NULL;
 
 	(void)state;
-	ruleset = active_ruleset_of(
-		TOP "groups = ( { name = \"A\"; vips = [ \"192.0.2.100\" ]; members = ( " BALANCER(
-			6) " ); services = ( " WEB " ); }, { name = \"B\"; vips = [ "
-			   "\"192.0.2.101\" ]; members = ( " BALANCER(5) " ); services = ( " WEB
-									 " ); } );");
+	ruleset = active_ruleset_of(TOP "groups = ( " GROUP_OF("A", "\"192.0.2.100\"", BALANCER(6),
+		WEB) ", " GROUP_OF("B", "\"192.0.2.101\"", BALANCER(5), WEB) " );");
 	script = script_of(ruleset);
 	assert_null(strstr(script, "/A"));
 	assert_null(strstr(script, "192.0.2.100"));
 	assert_null(strstr(script, "table arp"));
-	assert_non_null(strstr(script, "chain vip/B"));
+	assert_non_null(strstr(script, "not for group B: 192.0.2.101"));
 }
 
 /* The two orders of the file are one ruleset: every balancer has the same. */
@@ -381,7 +363,10 @@ static void test_order_of_the_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_vips),
+		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_without_counters),
 		cmocka_unit_test(test_empty_tables_drop),
 		cmocka_unit_test(test_standby),
 		cmocka_unit_test(test_nothing),

@@ -29,72 +29,99 @@ static const struct change changes[] = {
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB),
 		TOP GROUP(BALANCER(5) ", " WEIGHTED(6, 50), WEB),
 		"delete @ elements of buckets/A\nadd @ elements of buckets/A\n" },
-	/* A member's MAC: its chain's rules, and nothing else. */
+	/* A member's MAC: its chain's rules, and those that send everyone a copy. */
 	{ TOP GROUP(MEMBERS, WEB),
 		TOP GROUP(
 			BALANCER(5) ", { " FE(6) "mac = \"02:00:00:00:00:66\"; }, " PLAIN(7), WEB),
-		"flush chain member/A/fe6\nadd 2 rule member/A/fe6\n" },
+		"flush chain member/A/fe6\n"
+		"flush chain everyone/A\n"
+		"add 2 rule member/A/fe6\n"
+		"add 4 rule everyone/A\n" },
 	/* A member more: its chain, its mark, and the slots that it takes over. */
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB), TOP GROUP(MEMBERS, WEB),
+		"flush chain everyone/A\n"
 		"delete @ elements of buckets/A\n"
 		"add chain member/A/fe7\n"
 		"add 1 elements of members/A\n"
 		"add @ elements of buckets/A\n"
-		"add 2 rule member/A/fe7\n" },
+		"add 2 rule member/A/fe7\n"
+		"add 4 rule everyone/A\n" },
 	/* A member less. */
 	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB),
 		"flush chain member/A/fe7\n"
+		"flush chain everyone/A\n"
 		"delete 1 elements of members/A\n"
 		"delete @ elements of buckets/A\n"
 		"delete chain member/A/fe7\n"
-		"add @ elements of buckets/A\n" },
+		"add @ elements of buckets/A\n"
+		"add 3 rule everyone/A\n" },
 
 	/* A port: from a comparison to a set, then an element, then to a set of ranges. */
 	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(MEMBERS, PORTS("80,443")),
-		"flush chain vip/A\n"
+		"flush chain icmp/A\n"
+		"flush chain ingress\n"
+		"add set ports-icmp/A/tcp-hash\n"
+		"add 2 elements of ports-icmp/A/tcp-hash\n"
 		"add set ports/A/tcp-hash\n"
 		"add 2 elements of ports/A/tcp-hash\n"
-		"add 2 rule vip/A\n" },
+		"add 4 rule icmp/A\n"
+		"add 4 rule ingress\n" },
 	{ TOP GROUP(MEMBERS, PORTS("80,443")), TOP GROUP(MEMBERS, PORTS("80,443,8010")),
+		"add 1 elements of ports-icmp/A/tcp-hash\n"
 		"add 1 elements of ports/A/tcp-hash\n" },
 	{ TOP GROUP(MEMBERS, PORTS("80,443,8010")), TOP GROUP(MEMBERS, PORTS("80,8010")),
+		"delete 1 elements of ports-icmp/A/tcp-hash\n"
 		"delete 1 elements of ports/A/tcp-hash\n" },
 	{ TOP GROUP(MEMBERS, PORTS("80,443")), TOP GROUP(MEMBERS, PORTS("80,443-450")),
-		"flush chain vip/A\n"
+		"flush chain icmp/A\n"
+		"flush chain ingress\n"
+		"delete set ports-icmp/A/tcp-hash\n"
 		"delete set ports/A/tcp-hash\n"
+		"add set ports-icmp/A/tcp-hash\n"
+		"add 4 elements of ports-icmp/A/tcp-hash\n"
 		"add set ports/A/tcp-hash\n"
 		"add 4 elements of ports/A/tcp-hash\n"
-		"add 2 rule vip/A\n" },
+		"add 4 rule icmp/A\n"
+		"add 4 rule ingress\n" },
 	{ TOP GROUP(MEMBERS, PORTS("80,443-450")), TOP GROUP(MEMBERS, PORTS("80,443-451")),
+		"delete 2 elements of ports-icmp/A/tcp-hash\n"
 		"delete 2 elements of ports/A/tcp-hash\n"
+		"add 2 elements of ports-icmp/A/tcp-hash\n"
 		"add 2 elements of ports/A/tcp-hash\n" },
 	/* 65535 is the last: its range has no end in the kernel. */
 	{ TOP GROUP(MEMBERS, PORTS("80,443-450")),
 		TOP GROUP(MEMBERS, PORTS("80,443-450,65000-65535")),
+		"add 1 elements of ports-icmp/A/tcp-hash\n"
 		"add 1 elements of ports/A/tcp-hash\n" },
 	/* The same port, but of a service of another name: its comment. */
 	{ TOP GROUP(MEMBERS, PORTS("80,443")),
 		TOP GROUP(MEMBERS,
 			PORTS("80") ", { name = \"tls\"; protocol = \"tcp\"; ports = \"443\"; }"),
+		"delete 1 elements of ports-icmp/A/tcp-hash\n"
 		"delete 1 elements of ports/A/tcp-hash\n"
+		"add 1 elements of ports-icmp/A/tcp-hash\n"
 		"add 1 elements of ports/A/tcp-hash\n" },
 
 	/* Outgoing ranges. */
 	{ TOP GROUP(BALANCER(5) ", " OUTGOING(6, "33000-33999"), WEB),
 		TOP GROUP(BALANCER(5) ", " OUTGOING(6, "33000-33999,35000"), WEB),
+		"add 2 elements of outgoing-icmp/A\n"
 		"add 2 elements of outgoing/A\n" },
 	{ TOP GROUP(BALANCER(5) ", " OUTGOING(6, "33000-33999"), WEB),
 		TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB),
-		"flush chain vip/A\n"
+		"flush chain icmp/A\n"
+		"flush chain ingress\n"
+		"delete set outgoing-icmp/A\n"
 		"delete set outgoing/A\n"
-		"add 2 rule vip/A\n" },
+		"add 4 rule icmp/A\n"
+		"add 4 rule ingress\n" },
 
 	/* VIPs: one is a comparison, two are a set; then it is a matter of elements. */
 	{ TOP GROUP(MEMBERS, WEB), VIPS("\"192.0.2.100\", \"192.0.2.101\""),
 		"flush chain ingress\n"
 		"add set vips/A\n"
 		"add 2 elements of vips/A\n"
-		"add rule ingress\n" },
+		"add 4 rule ingress\n" },
 	{ VIPS("\"192.0.2.100\", \"192.0.2.101\""), VIPS("\"198.51.100.0/29\", \"192.0.2.101\""),
 		"delete 1 elements of vips/A\n"
 		"add 8 elements of vips/A\n" },
@@ -104,34 +131,71 @@ static const struct change changes[] = {
 		"delete set vips/A\n"
 		"add set vips/A\n"
 		"add 65 elements of vips/A\n"
-		"add rule ingress\n" },
+		"add 4 rule ingress\n" },
 
 	/* Another balancer: the loop guard; it has no chain or map of its own. */
 	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(BALANCER(5) ", " BALANCER(6) ", " PLAIN(7), WEB),
-		"flush chain vip/A\n"
-		"add 3 rule vip/A\n" },
+		"flush chain ingress\n"
+		"add 5 rule ingress\n" },
 
-	/* Buckets and seed are no part of the membership: rules change. */
+	/* Buckets and seed are no part of the membership: every rule that hashes changes. */
 	{ "seed = 1; " TOP GROUP(MEMBERS, WEB), "seed = 2; " TOP GROUP(MEMBERS, WEB),
-		"flush chain vip/A\n"
-		"add 2 rule vip/A\n" },
+		"flush chain first-fragment/A\n"
+		"flush chain fragment/A\n"
+		"flush chain icmp/A\n"
+		"flush chain ingress\n"
+		"add rule first-fragment/A\n"
+		"add 3 rule fragment/A\n"
+		"add 4 rule icmp/A\n"
+		"add 4 rule ingress\n" },
 	{ TOP GROUP(MEMBERS, WEB),
 		"node = \"fe5\"; interface = \"eth0\"; buckets = 512; " GROUP(MEMBERS, WEB),
-		"flush chain vip/A\n"
+		"flush chain icmp/A\n"
+		"flush chain ingress\n"
 		"delete set buckets/A\n"
 		"add set buckets/A\n"
 		"add 512 elements of buckets/A\n"
-		"add 2 rule vip/A\n" },
+		"add 4 rule icmp/A\n"
+		"add 4 rule ingress\n" },
 
 	/* A member less for learned flows: they themselves are not touched. */
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), TURN), TOP GROUP(BALANCER(5), TURN),
 		"flush chain member/A/fe6\n"
+		"flush chain everyone/A\n"
 		"delete 1 elements of members/A\n"
-		"delete 128 elements of turn-marks/A\n"
 		"delete 128 elements of buckets/A\n"
+		"delete 128 elements of turn-marks/A\n"
 		"delete chain member/A/fe6\n"
+		"add 128 elements of buckets/A\n"
 		"add 128 elements of turn-marks/A\n"
-		"add 128 elements of buckets/A\n" },
+		"add 2 rule everyone/A\n" },
+
+	/* IPv6 beside IPv4: chains of its own; the tables are the same. */
+	{ VIPS("\"192.0.2.100\""), VIPS("\"192.0.2.100\", \"2001:db8::100\""),
+		"flush chain first-fragment/A\n"
+		"flush chain ingress\n"
+		"add chain fragment6/A\n"
+		"add chain icmp6/A\n"
+		"add chain vip6/A\n"
+		"add chain others\n"
+		"add 2 rule first-fragment/A\n"
+		"add 3 rule fragment6/A\n"
+		"add 3 rule icmp6/A\n"
+		"add 4 rule vip6/A\n"
+		"add rule others\n"
+		"add 5 rule ingress\n" },
+	/* Counters off: members and services lose theirs. */
+	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), PORTS("80,443")),
+		"counters = false; " TOP GROUP(BALANCER(5) ", " PLAIN(6), PORTS("80,443")),
+		"flush chain member/A/fe5\n"
+		"flush chain member/A/fe6\n"
+		"flush chain ingress\n"
+		"delete set ports/A/tcp-hash\n"
+		"add set ports/A/tcp-hash\n"
+		"add 2 elements of ports/A/tcp-hash\n"
+		"add 2 rule member/A/fe5\n"
+		"add 2 rule member/A/fe6\n"
+		"add 4 rule ingress\n" },
 };
 
 /* Counts that hang on the bucket table are @ in the expectation. */
@@ -220,13 +284,16 @@ static void test_install_and_remove(void **state)
 	"add rule input\nadd rule output\n"
 #define INSTALL_NETDEV                                                                             \
 	"add table drover\n"                                                                       \
-	"add chain member/A/fe5\nadd chain member/A/fe6\nadd chain fragment/A\n"                   \
-	"add chain vip/A\nadd chain ingress\n"                                                     \
+	"add chain first-fragment/A\n"                                                             \
+	"add chain member/A/fe5\nadd chain member/A/fe6\nadd chain everyone/A\n"                   \
+	"add chain fragment/A\nadd chain icmp/A\nadd chain ingress\n"                              \
 	"add set fragments/A\n"                                                                    \
 	"add set members/A\nadd 2 elements of members/A\n"                                         \
+	"add set icmp-errors\nadd 3 elements of icmp-errors\n"                                     \
 	"add set buckets/A\nadd 256 elements of buckets/A\n"                                       \
-	"add rule member/A/fe5\nadd 2 rule member/A/fe6\nadd 2 rule fragment/A\n"                  \
-	"add 2 rule vip/A\nadd rule ingress\n"
+	"add rule first-fragment/A\n"                                                              \
+	"add 2 rule member/A/fe5\nadd 2 rule member/A/fe6\nadd 3 rule everyone/A\n"                \
+	"add 3 rule fragment/A\nadd 4 rule icmp/A\nadd 4 rule ingress\n"
 
 	assert_difference(&nothing, &nothing, "");
 	assert_difference(&nothing, standby, INSTALL_ARP);

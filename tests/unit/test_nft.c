@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Against the real kernel, in a network namespace of each test's own: what is committed comes back.
  */
-#include "ruleset_fixture.h"
+#include "kernel_fixture.h"
 
+#include "drover/counters.h"
 #include "drover/diff.h"
-#include "drover/message.h"
-#include "drover/nft.h"
 
 #include <errno.h>
 #include <glob.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,34 +22,10 @@ enum { PATIENCE_MS = 20000 };
 #define MEMBERS BALANCER(5) ", " PLAIN(6) ", " PLAIN(7)
 #define BEFORE  TOP GROUP(MEMBERS, WEB)
 #define AFTER   TOP GROUP(BALANCER(5) ", { " FE(6) "mac = \"02:00:00:00:00:66\"; weight = 30; }", WEB)
-
-static void shell(const char *command)
-{
-	int status = system(command);
-
-	if (status != 0)
-		fail_msg("%s: status %d", command, status);
-}
-
-/* A namespace with an interface eth0; the host's name is that of the examples' node. */
-static int enter(void **state)
-{
-	struct nft *nft;
-
-	if (unshare(CLONE_NEWNET | CLONE_NEWUTS) < 0 || sethostname("fe5", 3) < 0)
-		return -1;
-	shell("ip link add eth0 type veth peer name eth1");
-	if (nft_open(&nft) < 0)
-		return -1;
-	*state = nft;
-	return 0;
-}
-
-static int leave(void **state)
-{
-	nft_close(*state);
-	return 0;
-}
+#define COUNTING                                                                                   \
+	TOP GROUP(MEMBERS, "{ name = \"web\"; protocol = \"tcp\"; ports = \"80,8000-8010\"; }, "   \
+			   "{ name = \"sip\"; protocol = \"udp\"; ports = \"5060\"; }, "           \
+			   "{ name = \"rest\"; protocol = \"any\"; }")
 
 static long now_ms(void)
 {
@@ -59,23 +33,6 @@ static long now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Commits what leads from what the kernel has to a ruleset; what is left then must be nothing. */
-static void install(struct nft *nft, const struct ruleset *want)
-{
-	_cleanup_(ruleset_free_p) struct ruleset *have = NULL, *got = NULL;
-	_cleanup_(batch_free_p) struct batch *batch = NULL;
-	_cleanup_(free_p) char *message = NULL;
-	int r;
-
-	assert_int_equal(nft_read(nft, &have), 0);
-	assert_int_equal(diff_build(have, want, &batch), 0);
-	r = nft_commit(nft, batch, &message);
-	if (r != 0)
-		fail_msg("%s: %s", strerror(-r), message ? message : "?");
-	assert_int_equal(nft_read(nft, &got), 0);
-	assert_difference(got, want, "");
 }
 
 /* --- round trips --------------------------------------------------------------------- */
@@ -122,8 +79,8 @@ static void test_every_example_comes_back(void **state)
 
 	assert_in_range(n, 20, EXAMPLES_MAX);
 	for (size_t i = 0; i < n; i++) {
-		install(*state, &nothing);
-		install(*state, rulesets[i]);
+		install(nft_of(state), &nothing);
+		install(nft_of(state), rulesets[i]);
 	}
 	for (size_t i = 0; i < n; i++)
 		ruleset_free(rulesets[i]);
@@ -140,12 +97,12 @@ static void test_from_any_example_to_any_other(void **state)
 			_cleanup_(batch_free_p) struct batch *batch = NULL;
 			_cleanup_(free_p) char *message = NULL;
 
-			install(*state, rulesets[i]);
+			install(nft_of(state), rulesets[i]);
 			/* From what was compiled, as the daemon does; not from what was read. */
 			assert_int_equal(diff_build(rulesets[i], rulesets[j], &batch), 0);
-			if (nft_commit(*state, batch, &message) != 0)
+			if (nft_commit(nft_of(state), batch, &message) != 0)
 				fail_msg("from %zu to %zu: %s", i, j, message);
-			install(*state, rulesets[j]);
+			install(nft_of(state), rulesets[j]);
 		}
 	for (size_t i = 0; i < n; i++)
 		ruleset_free(rulesets[i]);
@@ -160,10 +117,10 @@ static void test_what_nft_loads_is_ours(void **state)
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_(ruleset_free_p) struct ruleset *got = NULL;
 
-		install(*state, rulesets[i]);
+		install(nft_of(state), rulesets[i]);
 		shell("rules=$(nft list ruleset) && nft flush ruleset && echo \"$rules\" | nft -f "
 		      "-");
-		assert_int_equal(nft_read(*state, &got), 0);
+		assert_int_equal(nft_read(nft_of(state), &got), 0);
 		assert_difference(got, rulesets[i], "");
 		ruleset_free(rulesets[i]);
 	}
@@ -192,9 +149,9 @@ static void test_refused_for_what_is_there(void **state)
 	const struct ruleset nothing = { .n_tables = 0 };
 	_cleanup_(ruleset_free_p) struct ruleset *got = NULL;
 
-	install(*state, before);
-	assert_refused(*state, &nothing, after, -EEXIST, "group A (test.conf:1)");
-	assert_int_equal(nft_read(*state, &got), 0);
+	install(nft_of(state), before);
+	assert_refused(nft_of(state), &nothing, after, -EEXIST, "group A (test.conf:1)");
+	assert_int_equal(nft_read(nft_of(state), &got), 0);
 	assert_difference(got, before, "");
 }
 
@@ -205,12 +162,12 @@ static void test_refused_for_what_is_not_there(void **state)
 	_cleanup_(ruleset_free_p) struct ruleset *after = active_ruleset_of(AFTER);
 	const struct ruleset nothing = { .n_tables = 0 };
 
-	assert_refused(*state, before, after, -ENOENT, "member fe6 (test.conf:1)");
-	install(*state, &nothing);
-	install(*state, after);
+	assert_refused(nft_of(state), before, after, -ENOENT, "member fe6 (test.conf:1)");
+	install(nft_of(state), &nothing);
+	install(nft_of(state), after);
 	/* fe7 has no chain there that could be flushed. */
-	assert_refused(*state, before, after, -ENOENT, "member fe7 (test.conf:1)");
-	install(*state, after);
+	assert_refused(nft_of(state), before, after, -ENOENT, "member fe7 (test.conf:1)");
+	install(nft_of(state), after);
 }
 
 /* --- what others do ----------------------------------------------------------------------- */
@@ -234,22 +191,22 @@ static void test_foreign_changes_are_heard(void **state)
 		{ "nft add table netdev other", 0 },
 		{ "nft add chain netdev drover stranger", 1 },
 		{ "nft delete element netdev drover buckets/A { 7 }", 1 },
-		{ "nft add rule netdev drover vip/A drop", 1 },
+		{ "nft add rule netdev drover ingress drop", 1 },
 		{ "nft flush ruleset", 1 },
 	};
 	_cleanup_(ruleset_free_p) struct ruleset *ruleset = active_ruleset_of(BEFORE);
 
-	install(*state, ruleset);
-	assert_int_equal(nft_watch_dispatch(*state), 0);
+	install(nft_of(state), ruleset);
+	assert_int_equal(nft_watch_dispatch(nft_of(state)), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		shell(cases[i].command);
-		assert_true(is_told(*state));
-		if (nft_watch_dispatch(*state) != cases[i].heard)
+		assert_true(is_told(nft_of(state)));
+		if (nft_watch_dispatch(nft_of(state)) != cases[i].heard)
 			fail_msg("%s", cases[i].command);
 		if (cases[i].heard)
-			install(*state, ruleset);
+			install(nft_of(state), ruleset);
 		/* Our own repair is no news. */
-		assert_int_equal(nft_watch_dispatch(*state), 0);
+		assert_int_equal(nft_watch_dispatch(nft_of(state)), 0);
 	}
 }
 
@@ -305,13 +262,13 @@ static void test_concurrent_commits_are_noticed(void **state)
 	int r = 0;
 
 	/* The other is at work on another table: no batch is refused. */
-	install(*state, first);
+	install(nft_of(state), first);
 	child = start_meddling(&nothing, standby);
 	while (r == 0 && now_ms() < deadline) {
 		_cleanup_(batch_free_p) struct batch *batch = NULL;
 
 		assert_int_equal(diff_build(first, second, &batch), 0);
-		r = nft_commit(*state, batch, NULL);
+		r = nft_commit(nft_of(state), batch, NULL);
 		if (r == 0) {
 			struct ruleset *swap = first;
 
@@ -331,12 +288,12 @@ static void test_reading_is_consistent(void **state)
 	size_t seen[2] = { 0, 0 }, mixed = 0;
 	pid_t child;
 
-	install(*state, first);
+	install(nft_of(state), first);
 	child = start_meddling(first, second);
 	for (int i = 0; i < 300; i++) {
 		_cleanup_(ruleset_free_p) struct ruleset *got = NULL;
 		_cleanup_(free_p) char *to_first = NULL, *to_second = NULL;
-		int r = nft_read(*state, &got);
+		int r = nft_read(nft_of(state), &got);
 
 		/* Where it never is left in peace long enough it may say so. */
 		if (r == -EINTR)
@@ -359,38 +316,51 @@ static void test_reading_is_consistent(void **state)
 /* --- counters ----------------------------------------------------------------------------------
  */
 
-static void collect(const char *chain, uint64_t packets, uint64_t bytes, void *user_data)
+static void begin_with(struct ruleset_counter *counter, void *user_data)
 {
-	char *text = user_data;
+	uint64_t *total = user_data;
 
-	assert_int_equal(packets + bytes, 0);
-	strcat(text, chain);
-	strcat(text, " ");
+	counter->packets = ++*total;
+	counter->bytes = *total * 100;
 }
 
+static void expect_in_turn(struct ruleset_counter *counter, void *user_data)
+{
+	uint64_t *total = user_data;
+
+	assert_int_equal(counter->packets, ++*total);
+	assert_int_equal(counter->bytes, *total * 100);
+}
+
+/* Rules and elements begin with what they are given, and come back with it. */
 static void test_counters(void **state)
 {
-	_cleanup_(ruleset_free_p) struct ruleset *ruleset = active_ruleset_of(BEFORE);
-	char text[256] = "";
+	_cleanup_(ruleset_free_p) struct ruleset *ruleset = active_ruleset_of(COUNTING);
+	_cleanup_(ruleset_free_p) struct ruleset *got = NULL;
+	uint64_t sent = 0, came = 0;
 
-	install(*state, ruleset);
-	/* Those of the members, and one of later fragments that follow nobody. */
-	assert_int_equal(nft_read_counters(*state, collect, text), 0);
-	assert_string_equal(text, "member/A/fe5 member/A/fe6 member/A/fe7 fragment/A ");
+	counters_foreach(ruleset, begin_with, &sent);
+	install(nft_of(state), ruleset);
+	assert_int_equal(nft_read_counters(nft_of(state), &got), 0);
+	assert_int_equal(counters_carry(got, ruleset), 0);
+	counters_foreach(ruleset, expect_in_turn, &came);
+	/* Three members; web has two elements, sip a rule, rest one for each protocol. */
+	assert_int_equal(came, 3 + 2 + 1 + 2);
+	assert_int_equal(came, sent);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_every_example_comes_back, enter, leave),
-		cmocka_unit_test_setup_teardown(test_from_any_example_to_any_other, enter, leave),
-		cmocka_unit_test_setup_teardown(test_what_nft_loads_is_ours, enter, leave),
-		cmocka_unit_test_setup_teardown(test_refused_for_what_is_there, enter, leave),
-		cmocka_unit_test_setup_teardown(test_refused_for_what_is_not_there, enter, leave),
-		cmocka_unit_test_setup_teardown(test_foreign_changes_are_heard, enter, leave),
-		cmocka_unit_test_setup_teardown(test_concurrent_commits_are_noticed, enter, leave),
-		cmocka_unit_test_setup_teardown(test_reading_is_consistent, enter, leave),
-		cmocka_unit_test_setup_teardown(test_counters, enter, leave),
+		kernel_test(test_every_example_comes_back),
+		kernel_test(test_from_any_example_to_any_other),
+		kernel_test(test_what_nft_loads_is_ours),
+		kernel_test(test_refused_for_what_is_there),
+		kernel_test(test_refused_for_what_is_not_there),
+		kernel_test(test_foreign_changes_are_heard),
+		kernel_test(test_concurrent_commits_are_noticed),
+		kernel_test(test_reading_is_consistent),
+		kernel_test(test_counters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

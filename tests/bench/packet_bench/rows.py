@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from .rulesets import (EMPTY_CHAIN, FWD, MANY_VIPS, OTHER_CHAIN, VIP, conf, drover, nftlb, service)
+from .rulesets import (EMPTY_CHAIN, FWD, MANY_VIPS, OTHER_CHAIN, VIP, VIP6, conf, drover, nftlb,
+                       service)
 
 UDP, TCP = {"dport": 5060}, {"dport": 80, "tcp": 1}
 ESTABLISHED, NEW = {"open": 1}, {"flows": 22000, "skip": 2000, "syn": 1}
+# The least length that has room for all headers.
+IP6 = {"daddr6": VIP6, "saddr6": "2001:db8:8::1", "length": 82}
+CLIENTS, OTHER_CLIENTS = "10.8.0.1", "10.9.0.1"
 FORWARDED, KEPT = "forwarded", "kept"
 SIP, WEB = service("sip", "udp", 5060), service("web", "tcp", 80)
 
@@ -19,6 +23,7 @@ class Row:
     send: dict
     rulesets: list = field(default_factory=list)  # texts of nft, loaded in turn
     configuration: str = None                     # of drover, loaded first
+    pins: tuple = None                            # of drover: (first client, count)
     ipvs: str = None
     fate: str = FORWARDED                         # of every packet
     floor: str = "fwd"                            # the row that costs 0
@@ -26,7 +31,7 @@ class Row:
 
     def texts(self):
         """The rulesets to be loaded."""
-        ours = [drover(self.configuration)] if self.configuration else []
+        ours = [drover(self.configuration, self.pins)] if self.configuration else []
         return ours + self.rulesets
 
     def keys(self):
@@ -45,6 +50,7 @@ def _references():
     yield Row("drop", "dropped at ingress", UDP, [OTHER_CHAIN], fate=KEPT, floor="drop", quick=True)
     yield Row("fwd", "bare fwd, UDP", UDP, [FWD], quick=True)
     yield Row("fwd-tcp", "bare fwd, TCP", TCP, [FWD])
+    yield Row("fwd-6", "bare fwd, IPv6", {**UDP, **IP6}, [FWD], quick=True)
     yield "the others"
     yield Row("nftlb-udp", "nftlb dsr, UDP", UDP, [nftlb("udp", 5060)], quick=True)
     yield Row("nftlb-tcp", "nftlb dsr, TCP", TCP, [nftlb("tcp", 80)])
@@ -64,6 +70,8 @@ def _references():
 
 def _hash():
     yield "drover: scheduler hash"
+    yield Row("main", "UDP, 16384 buckets, counters off", UDP,
+              configuration=conf(SIP, buckets=16384, counters=False), quick=True)
     yield Row("udp", "UDP", UDP, configuration=conf(SIP), quick=True)
     yield Row("tcp", "TCP", TCP, configuration=conf(WEB), quick=True)
     for buckets in (16384, 65536):
@@ -97,6 +105,38 @@ def _features():
               configuration=conf(SIP, peers=1, outgoing=True))
 
 
+def _fragments():
+    yield "drover: fragments"
+    for name, title, keys, families, floor in (
+            ("fragment", "UDP", UDP, 4, "fwd"), ("fragment-6", "IPv6, UDP", {**UDP, **IP6}, 6, "fwd-6")):
+        shape = {"configuration": conf(SIP, families=families), "floor": floor}
+        yield Row(f"first-{name}", f"{title}, first fragments", {**keys, "first": 1}, **shape)
+        yield Row(f"later-{name}", f"{title}, later fragments", {**keys, "fragment": 1, "open": 1},
+                  quick=families == 4, **shape)
+
+
+def _pins():
+    yield "drover: pinned flows (elsewhere than their slots say)"
+    yield Row("pins-hit", "UDP, one of 10 000 pinned flows", UDP, configuration=conf(SIP),
+              pins=(CLIENTS, 10000), quick=True)
+    yield Row("pins-miss", "UDP, not pinned, in slots of 10 000 that are", UDP,
+              configuration=conf(SIP), pins=(OTHER_CLIENTS, 10000))
+    yield Row("pins-few", "UDP, not pinned, 100 flows are", UDP, configuration=conf(SIP),
+              pins=(OTHER_CLIENTS, 100))
+
+
+def _ip6():
+    yield "drover: IPv6 (cost above a bare fwd of IPv6)"
+    only, both = conf(SIP, WEB, families=6), conf(SIP, WEB, families=46)
+    yield Row("ip6-udp", "UDP", {**UDP, **IP6}, configuration=only, floor="fwd-6", quick=True)
+    yield Row("ip6-tcp", "TCP", {**TCP, **IP6}, configuration=only, floor="fwd-6")
+    yield Row("both-udp", "UDP, VIPs of both families: an IPv4 packet", UDP, configuration=both)
+    yield Row("both-ip6-udp", "UDP, VIPs of both families: an IPv6 packet", {**UDP, **IP6},
+              configuration=both, floor="fwd-6")
+    yield Row("ip6-rr-tcp", "rr, TCP, established", {**TCP, **IP6, **ESTABLISHED}, floor="fwd-6",
+              configuration=conf(service("web", "tcp", 80, scheduler="rr"), families=6))
+
+
 def _schedulers():
     yield "drover: other schedulers"
     yield Row("source", "source, UDP", UDP,
@@ -109,6 +149,8 @@ def _schedulers():
     yield Row("rr-tcp", "rr, TCP, established", {**TCP, **ESTABLISHED}, configuration=learned,
               quick=True)
     yield Row("rr-tcp-new", "rr, TCP, new connection", {**TCP, **NEW}, configuration=learned)
+    yield Row("persistence", "hash, UDP, persistence, a known client", UDP,
+              configuration=conf(service("sip", "udp", 5060, persistence=300)))
     some = ["fe5", "fe6"]
     several = conf(service("a", "udp", 5060), service("b", "udp", 5061, scheduler="source"),
                    service("c", "udp", 5062, members=some),
@@ -127,6 +169,8 @@ def _kept():
     yield Row("not-vip", "not for a VIP", stranger, others, conf(SIP), quick=True, **kept)
     yield Row("not-vip-256", "not for a VIP, 256 VIPs", stranger, others, conf(SIP, vips=256),
               **kept)
+    yield Row("not-vip-both", "not for a VIP, VIPs of both families", stranger, others,
+              conf(SIP, families=46), **kept)
     yield Row("no-service", "VIP, port of no service", {"dport": 4000}, others, conf(SIP), **kept)
     yield Row("own-share", "UDP, for the balancer itself as a member", UDP, others,
               conf(SIP, member="all"), **kept)
@@ -141,7 +185,7 @@ def _kept():
 
 def all_rows():
     """Rows, and in front of some the heading (a string) of those that follow."""
-    for part in (_references, _hash, _features, _schedulers, _kept):
+    for part in (_references, _hash, _features, _fragments, _pins, _ip6, _schedulers, _kept):
         yield from part()
 
 

@@ -1,15 +1,15 @@
 """The rulesets that are compared: drover's, as droverd prints them, and those of the others."""
 
 import json
-import os
 import subprocess
 import tempfile
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from guest import build
+
 NODE_MAC = "02:00:00:00:00:01"
 VIP = "192.0.2.100"
 MANY_VIPS = "198.51.100.0"
+VIP6 = "2001:db8::100"
 
 # What the client side does with the packets that come back.
 SINK = """\
@@ -85,9 +85,10 @@ def host(kind, last):
             "mac": f"02:00:00:00:00:0{last}"}
 
 
-def conf(*services, buckets=4096, vips=1, peers=0, outgoing=False, member=None):
+def conf(*services, buckets=4096, vips=1, peers=0, outgoing=False, member=None, counters=True,
+         families=4):
     """A balancer and three members. member: the balancer is the fourth, and has "all" or "none"
-    of the traffic."""
+    of the traffic. families: 4, 6, or 46 for both."""
     members = [{**host("fe", last), "weight": 0 if member == "all" else 100,
                 **({"outgoing": f"{28 + last}000-{28 + last}999"} if outgoing else {})}
                for last in (5, 6, 7)]
@@ -96,36 +97,30 @@ def conf(*services, buckets=4096, vips=1, peers=0, outgoing=False, member=None):
         members.append({**balancers.pop(0), "balancer": True, "weight": int(member == "all")})
     single = [VIP] if vips == 1 else \
         [MANY_VIPS.rsplit(".", 1)[0] + f".{last}" for last in range(vips)]
+    single = {4: single, 6: [VIP6], 46: [*single, VIP6]}[families]
     group = {"name": "A", "vips": single, "members": tuple(members), "services": services}
     if balancers:
         group["balancers"] = tuple(balancers)
-    top = {"node": "lb1", "interface": "eth0", "election": "always", "buckets": buckets}
+    top = {"node": "lb1", "interface": "eth0", "election": "always", "buckets": buckets,
+           "counters": counters}
     return "".join(f"{key} = {literal(one)};\n" for key, one in {**top, "groups": (group,)}.items())
 
 
-def build_directory():
-    return Path(os.environ.get("DROVER_BUILD", ROOT / "build/plain")).resolve()
+def drover(text, pins=None):
+    """What droverd makes of a configuration, on a host whose eth0 has our MAC.
 
-
-def build():
-    """Brings droverd up to date; what other targets of the tree are like does not matter."""
-    directory = build_directory()
-    if not (directory / "build.ninja").exists():
-        subprocess.run([str(ROOT / "contrib/build"), str(directory)], check=True,
-                       stdout=subprocess.DEVNULL)
-    subprocess.run(["flock", f"{directory}.lock", "ninja", "-C", str(directory),
-                    "src/daemon/droverd"], check=True, stdout=subprocess.DEVNULL)
-
-
-def drover(text):
-    """What droverd makes of a configuration, on a host whose eth0 has our MAC."""
+    pins: (first client, count): that many of its flows are with another member than their slot's.
+    """
+    program, arguments = "src/daemon/droverd", ["-p", "-c"]
+    if pins:
+        program, arguments = "tests/bench/pinned-ruleset", [pins[0], str(pins[1])]
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
         file.write(text)
         file.flush()
-        script = f'ip link add eth0 address {NODE_MAC} type veth && exec "$0" -p -c "$1"'
+        script = f'ip link add eth0 address {NODE_MAC} type veth && exec "$0" "$@"'
         done = subprocess.run(["unshare", "--net", "sh", "-c", script,
-                               str(build_directory() / "src/daemon/droverd"), file.name],
+                               str(build.directory() / program), *arguments, file.name],
                               capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"droverd -p refuses a configuration:\n{text}{done.stderr}")
+        raise SystemExit(f"{program} refuses a configuration:\n{text}{done.stderr}")
     return done.stdout

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where what was counted goes when rules change. */
+#include "ruleset_fixture.h"
+
+#include "drover/counters.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MEMBERS          BALANCER(5) ", " PLAIN(6) ", " PLAIN(7)
+#define TCP(name, ports) SERVICE(name, "tcp", ports, "hash")
+#define UDP(name, ports) SERVICE(name, "udp", ports, "hash")
+#define SERVICE(name, protocol, ports, scheduler)                                                  \
+	"{ name = \"" name "\"; protocol = \"" protocol "\"; ports = \"" ports                     \
+	"\"; scheduler = \"" scheduler "\"; }"
+#define DUAL(services)                                                                             \
+	TOP "groups = ( { name = \"A\"; vips = [ \"192.0.2.100\", \"2001:db8::100\" ]; "           \
+	    "members = ( " MEMBERS " ); services = ( " services " ); } );"
+
+/* Each counter has counted 10 packets of 70 bytes. */
+static void count_ten(struct ruleset_counter *counter, void *user_data)
+{
+	(void)user_data;
+	counter->packets = 10;
+	counter->bytes = 700;
+}
+
+struct sum {
+	const char *of;
+	uint64_t packets, bytes;
+};
+
+static void add_up(struct ruleset_counter *counter, void *user_data)
+{
+	struct sum *sum = user_data;
+
+	if (strcmp(counter->of, sum->of) != 0)
+		return;
+	sum->packets += counter->packets;
+	sum->bytes += counter->bytes;
+}
+
+static void assert_sum(struct ruleset *ruleset, const char *of, uint64_t packets)
+{
+	struct sum sum = { .of = of };
+
+	counters_foreach(ruleset, add_up, &sum);
+	if (sum.packets != packets)
+		fail_msg("%s: %llu packets, not %llu", of, (unsigned long long)sum.packets,
+			(unsigned long long)packets);
+	assert_int_equal(sum.bytes, packets * 70);
+}
+
+struct change {
+	const char *have, *want;
+	const char *of;
+	uint64_t packets;
+};
+
+static const struct change changes[] = {
+	/* Nothing changes: each stays where it is. */
+	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(MEMBERS, WEB), "service/A/web", 10 },
+	{ DUAL(WEB), DUAL(WEB), "service/A/web", 20 },
+	/* Another service joins: the rule's becomes an element's. */
+	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(MEMBERS, WEB ", " TCP("mail", "25")), "service/A/web",
+		10 },
+	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(MEMBERS, WEB ", " TCP("mail", "25")), "service/A/mail",
+		0 },
+	{ DUAL(WEB), DUAL(WEB ", " TCP("mail", "25")), "service/A/web", 20 },
+	/* … and leaves again. */
+	{ TOP GROUP(MEMBERS, WEB ", " TCP("mail", "25")), TOP GROUP(MEMBERS, WEB), "service/A/web",
+		10 },
+	{ TOP GROUP(MEMBERS, WEB ", " TCP("mail", "25")), TOP GROUP(MEMBERS, TCP("mail", "25")),
+		"service/A/mail", 10 },
+	/* One beside it, with a rule of its own. */
+	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(MEMBERS, WEB ", " UDP("dns", "53")), "service/A/web",
+		10 },
+	/* The service itself changes: its scheduler, a port more, a port less, all ports. */
+	{ TOP GROUP(MEMBERS, TCP("web", "80")),
+		TOP GROUP(MEMBERS, SERVICE("web", "tcp", "80", "source")), "service/A/web", 10 },
+	{ TOP GROUP(MEMBERS, TCP("web", "80,443")), TOP GROUP(MEMBERS, TCP("web", "80,443-450")),
+		"service/A/web", 20 },
+	{ TOP GROUP(MEMBERS, TCP("web", "80,443")), TOP GROUP(MEMBERS, TCP("web", "80,8080")),
+		"service/A/web", 20 },
+	{ TOP GROUP(MEMBERS, TCP("web", "80,443")),
+		TOP GROUP(MEMBERS, "{ name = \"web\"; protocol = \"any\"; }"), "service/A/web",
+		20 },
+	/* A port that goes over to another service takes nothing along. */
+	{ TOP GROUP(MEMBERS, TCP("web", "80,443")),
+		TOP GROUP(MEMBERS, TCP("web", "80") ", " TCP("tls", "443")), "service/A/tls", 0 },
+	/* Members. */
+	{ TOP GROUP(MEMBERS, WEB),
+		TOP GROUP(BALANCER(5) ", { " FE(6) "mac = \"02:00:00:00:00:66\"; }", WEB),
+		"member/A/fe6", 10 },
+	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB), TOP GROUP(MEMBERS, WEB), "member/A/fe6", 10 },
+	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB), TOP GROUP(MEMBERS, WEB), "member/A/fe7", 0 },
+};
+
+static void test_changes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		_cleanup_(ruleset_free_p) struct ruleset *have = active_ruleset_of(changes[i].have);
+		_cleanup_(ruleset_free_p) struct ruleset *want = active_ruleset_of(changes[i].want);
+
+		counters_foreach(have, count_ten, NULL);
+		/* Twice: an attempt that failed leaves nothing behind. */
+		assert_int_equal(counters_carry(have, want), 0);
+		assert_int_equal(counters_carry(have, want), 0);
+		assert_sum(want, changes[i].of, changes[i].packets);
+	}
+}
+
+/* What a counter in the kernel would not take in must not be given to it. */
+static void test_what_stays_takes_nothing(void **state)
+{
+	_cleanup_(ruleset_free_p) struct ruleset *have = active_ruleset_of(
+		TOP GROUP(MEMBERS, TCP("web", "80,443,8080")));
+	_cleanup_(ruleset_free_p) struct ruleset *want = active_ruleset_of(
+		TOP GROUP(MEMBERS, TCP("web", "80,443")));
+
+	(void)state;
+	counters_foreach(have, count_ten, NULL);
+	assert_int_equal(counters_carry(have, want), 0);
+	assert_sum(want, "service/A/web", 20);
+}
+
+static void refuse(struct ruleset_counter *counter, void *user_data)
+{
+	(void)user_data;
+	fail_msg("counts %s", counter->of);
+}
+
+static void test_without_counters(void **state)
+{
+	_cleanup_(ruleset_free_p) struct ruleset *have = active_ruleset_of(TOP GROUP(MEMBERS, WEB));
+	_cleanup_(ruleset_free_p) struct ruleset *want = active_ruleset_of(
+		"counters = false; " TOP GROUP(MEMBERS, TCP("web", "80,443")));
+
+	(void)state;
+	counters_foreach(have, count_ten, NULL);
+	assert_int_equal(counters_carry(have, want), 0);
+	counters_foreach(want, refuse, NULL);
+	assert_int_equal(counters_carry(want, have), 0);
+	assert_sum(have, "service/A/web", 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_what_stays_takes_nothing),
+		cmocka_unit_test(test_without_counters),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -103,6 +103,7 @@ void compile_later_fragments(struct compiler *c, struct ruleset_chain *chain, en
 	if (kind == VIEW_IP) {
 		compile_match_any_bit(
 			rule, FIELD_FRAGMENT_RAW, build_value(offset, sizeof(offset)));
+		/* Like that of VIPs, the raw test alone may take IPv6 for what it is not. */
 		rule_match(rule, FIELD_META_PROTOCOL, build_value(ethertype_ip, 2));
 	} else {
 		rule_match(rule, FIELD_IP6_NEXT_HEADER, build_value(&fragment, 1));

@@ -13,11 +13,20 @@ enum {
 	FLOW_TIMEOUT = 125 * 60, /* seconds */
 };
 
-/* A distribution that remembers, and what it does in one view. */
+/* A map that packets fill, and what of a packet it is keyed by. */
+struct memory {
+	const char *map; /* NULL: this is not remembered */
+	struct ruleset_source digest;
+};
+
+/*
+ * A distribution that remembers, and what it does in one view. What is drawn for a TCP connection
+ * holds for its whole life, and so for longer than its client is remembered.
+ */
 struct learning {
 	const struct plan_distribution *distribution;
-	struct ruleset_source digest;
-	const char *memory;
+	struct memory flows;
+	struct memory clients;
 	enum conf_scheduler draw;     /* of a new flow or client */
 	enum conf_scheduler fallback; /* when nothing is remembered, nor can be */
 };
@@ -28,16 +37,26 @@ static bool is_drawn(const struct plan_distribution *distribution)
 	       distribution->scheduler == CONF_SCHEDULER_RANDOM;
 }
 
-static const char *memory(struct compiler *c, const struct plan_distribution *distribution)
+static bool remembers_flows(const struct plan_distribution *distribution)
 {
-	bool of_clients = distribution->persistence > 0;
-	char *name = compile_distribution_name(c, of_clients ? "clients" : "learned", distribution);
+	return distribution->protocol == IPPROTO_TCP && is_drawn(distribution);
+}
+
+static bool remembers_clients(const struct plan_distribution *distribution)
+{
+	return distribution->persistence > 0;
+}
+
+static const char *memory_map(struct compiler *c, const struct plan_distribution *distribution,
+	const char *kind, unsigned int seconds)
+{
+	char *name = compile_distribution_name(c, kind, distribution);
 	const struct ruleset_set *known = compile_find_set(c, name);
 
 	if (known)
 		return known->name;
-	return compile_memory(c, name, compile_distribution_origin(c, distribution), REMEMBERED_MAX,
-		of_clients ? distribution->persistence : FLOW_TIMEOUT);
+	return compile_memory(
+		c, name, compile_distribution_origin(c, distribution), REMEMBERED_MAX, seconds);
 }
 
 /* All services of a client lead to one member if its address alone is what counts. */
@@ -45,57 +64,102 @@ static struct learning learning_init(
 	struct compiler *c, const struct plan_distribution *distribution)
 {
 	const enum ruleset_field flow[] = { c->view->client, c->view->client_port };
-	bool of_clients = distribution->persistence > 0;
+	bool of_clients = remembers_clients(distribution);
 	enum conf_scheduler stateless = of_clients ? CONF_SCHEDULER_SOURCE : CONF_SCHEDULER_HASH;
-
-	return (struct learning){
+	struct learning learning = {
 		.distribution = distribution,
-		.digest = compile_digest(c, flow, of_clients ? 1 : 2),
-		.memory = memory(c, distribution),
+		.flows.digest = compile_digest(c, flow, 2),
+		.clients.digest = compile_digest(c, flow, 1),
 		.draw = is_drawn(distribution) ? distribution->scheduler : stateless,
 		.fallback = stateless,
 	};
+
+	if (remembers_flows(distribution))
+		learning.flows.map = memory_map(c, distribution, "learned", FLOW_TIMEOUT);
+	if (of_clients)
+		learning.clients.map = memory_map(
+			c, distribution, "clients", distribution->persistence);
+	return learning;
 }
 
-static void compile_known(
+/* What is there already is only renewed, not changed. */
+static void remember(struct ruleset_rule *rule, const struct memory *memory)
+{
+	if (memory->map)
+		rule_look_up(rule, STATEMENT_REMEMBER, memory->digest, memory->map);
+}
+
+/* To remember another member than one that has gone, that has to be forgotten first. */
+static void remember_anew(struct ruleset_rule *rule, const struct memory *memory)
+{
+	if (memory->map)
+		rule_look_up(rule, STATEMENT_FORGET, memory->digest, memory->map);
+	remember(rule, memory);
+}
+
+static void match_begin_of_connection(struct ruleset_rule *rule, bool is_begin)
+{
+	static const uint8_t fin_syn_rst_ack = 0x17, syn = 0x02;
+	struct ruleset_statement *match = &rule->statements[rule->n_statements];
+
+	rule_match(rule, FIELD_TCP_FLAGS, build_value(&syn, 1));
+	match->mask = build_value(&fin_syn_rst_ack, 1);
+	match->negate = !is_begin;
+}
+
+static struct ruleset_rule *learning_rule(struct compiler *c, struct ruleset_chain *chain,
+	const struct learning *learning, const char *comment)
+{
+	return build_rule(&c->build, chain, build_text(&c->build, "%s", comment),
+		compile_distribution_origin(c, learning->distribution));
+}
+
+/* A connection that begins goes to where its client is by now, whoever had the port before. */
+static void compile_known_flow(
 	struct compiler *c, struct ruleset_chain *chain, const struct learning *learning)
 {
-	struct build *b = &c->build;
-	struct ruleset_rule *rule = build_rule(b, chain,
-		build_text(b, "%s that has its member",
-			learning->distribution->persistence > 0 ? "a client" : "a flow"),
-		compile_distribution_origin(c, learning->distribution));
+	struct ruleset_rule *rule = learning_rule(c, chain, learning, "a flow that has its member");
 
-	rule_look_up(rule, STATEMENT_MARK, learning->digest, learning->memory);
-	if (!c->view->is_error)
-		rule_look_up(rule, STATEMENT_REMEMBER, learning->digest, learning->memory);
+	if (learning->clients.map && !c->view->is_error)
+		match_begin_of_connection(rule, false);
+	rule_look_up(rule, STATEMENT_MARK, learning->flows.digest, learning->flows.map);
+	if (!c->view->is_error) {
+		remember(rule, &learning->flows);
+		remember(rule, &learning->clients);
+	}
 	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
 }
 
-/*
- * An update only renews what is there: to remember another member than one that has
- * gone, that has to be forgotten first. When the memory is full the rule breaks before its verdict.
- */
+static void compile_known_client(
+	struct compiler *c, struct ruleset_chain *chain, const struct learning *learning)
+{
+	struct ruleset_rule *rule = learning_rule(
+		c, chain, learning, "a client that has its member");
+
+	rule_look_up(rule, STATEMENT_MARK, learning->clients.digest, learning->clients.map);
+	if (!c->view->is_error) {
+		remember(rule, &learning->clients);
+		remember_anew(rule, &learning->flows);
+	}
+	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
+}
+
+/* When a memory is full the rule breaks before its verdict. */
 static void compile_new(
 	struct compiler *c, struct ruleset_chain *chain, const struct learning *learning)
 {
-	static const uint8_t fin_syn_rst_ack = 0x17, syn = 0x02;
 	const struct plan_distribution *distribution = learning->distribution;
-	struct build *b = &c->build;
 	size_t table = is_drawn(distribution) ? distribution->table : distribution->fallback;
 	const char *marks = compile_table(c, table, DATA_MARK);
-	struct ruleset_rule *rule = build_rule(b, chain,
-		build_text(b, "a new one draws a member and keeps it"),
-		compile_distribution_origin(c, distribution));
+	struct ruleset_rule *rule = learning_rule(
+		c, chain, learning, "a new one draws a member and keeps it");
 
 	/* In the midst of a connection a draw would be wrong; a hash may be right. */
-	if (distribution->protocol == IPPROTO_TCP && is_drawn(distribution)) {
-		rule_match(rule, FIELD_TCP_FLAGS, build_value(&syn, 1));
-		rule->statements[0].mask = build_value(&fin_syn_rst_ack, 1);
-	}
+	if (learning->flows.map)
+		match_begin_of_connection(rule, true);
 	rule_look_up(rule, STATEMENT_MARK, compile_slot_source(c, learning->draw), marks);
-	rule_look_up(rule, STATEMENT_FORGET, learning->digest, learning->memory);
-	rule_look_up(rule, STATEMENT_REMEMBER, learning->digest, learning->memory);
+	remember_anew(rule, &learning->clients);
+	remember_anew(rule, &learning->flows);
 	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
 }
 
@@ -108,23 +172,24 @@ const char *compile_learning(struct compiler *c, const struct plan_distribution 
 	struct ruleset_rule *rule;
 	const char *buckets;
 
-	if (distribution->persistence == 0 &&
-		(distribution->protocol != IPPROTO_TCP || !is_drawn(distribution)))
+	if (!remembers_clients(distribution) && !remembers_flows(distribution))
 		return NULL;
 	learning = learning_init(c, distribution);
 	buckets = compile_table(c, distribution->fallback, DATA_VERDICT);
 	chain = build_chain(b,
 		compile_distribution_name(c,
-			distribution->persistence > 0 ? view->recall : view->learn, distribution),
+			remembers_clients(distribution) ? view->recall : view->learn, distribution),
 		compile_distribution_origin(c, distribution));
 	compile_pin_rule(c, chain);
-	compile_known(c, chain, &learning);
+	if (learning.flows.map)
+		compile_known_flow(c, chain, &learning);
+	if (learning.clients.map)
+		compile_known_client(c, chain, &learning);
 	if (!view->is_error)
 		compile_new(c, chain, &learning);
-	rule = build_rule(b, chain,
-		build_text(b, "not remembered: by %s",
-			distribution->persistence > 0 ? "the client's address" : "hash"),
-		compile_distribution_origin(c, distribution));
+	rule = learning_rule(c, chain, &learning,
+		learning.clients.map ? "not remembered: by the client's address"
+				     : "not remembered: by hash");
 	rule_look_up(rule, STATEMENT_VMAP, compile_slot_source(c, learning.fallback), buckets);
 	return chain->name;
 }

@@ -65,10 +65,10 @@ static const struct field fields[] = {
 	[FIELD_ERROR6_SOURCE_PORT] = { "@th,384,16", TRANSPORT(48, 2), .format = FORMAT_HEX },
 	[FIELD_ERROR6_DESTINATION_PORT] = { "@th,400,16", TRANSPORT(50, 2), .format = FORMAT_HEX },
 	[FIELD_ND_TARGET] = { "@th,64,128", TRANSPORT(8, 16), .format = FORMAT_HEX },
-	[FIELD_META_PROTOCOL] = { "meta protocol", .place = PLACE_META,
-		.meta_key = NFT_META_PROTOCOL, .length = 2, .format = FORMAT_ETHERTYPE },
 	[FIELD_META_L4PROTO] = { "meta l4proto", .place = PLACE_META, .meta_key = NFT_META_L4PROTO,
 		.length = 1, .format = FORMAT_PROTOCOL },
+	[FIELD_META_PROTOCOL] = { "meta protocol", .place = PLACE_META,
+		.meta_key = NFT_META_PROTOCOL, .length = 2, .format = FORMAT_ETHERTYPE },
 	[FIELD_META_MARK] = { "meta mark", .place = PLACE_META, .meta_key = NFT_META_MARK,
 		.length = 4, .format = FORMAT_MARK },
 	[FIELD_META_IIFNAME] = { "iifname", .place = PLACE_META, .meta_key = NFT_META_IIFNAME,
@@ -163,7 +163,7 @@ void field_write_value(FILE *file, enum field_format format, const struct rulese
 		fputs(protocol_name(value->bytes[0]), file);
 		break;
 	case FORMAT_ETHERTYPE:
-		fputs("ip", file);
+		fputs(value->bytes[0] == 0x86 ? "ip6" : "ip", file);
 		break;
 	case FORMAT_ARP_OPERATION:
 		fprintf(file, "request");

@@ -365,7 +365,8 @@ static void add_mask(struct writer *w, const uint8_t *mask, size_t length)
 static void note_match(struct writer *w, const struct ruleset_statement *statement)
 {
 	if (statement->field == FIELD_META_PROTOCOL)
-		w->ethertype = ETHERTYPE_IP;
+		w->ethertype = (uint16_t)(statement->value.bytes[0] << 8 |
+					  statement->value.bytes[1]);
 	if (statement->field == FIELD_META_L4PROTO && !statement->negate)
 		w->protocol = statement->value.bytes[0];
 }

@@ -56,19 +56,28 @@ class Cluster:
                     if each["name"].startswith(name))
 
 
+def connect(vip, kind, address, port=0):
+    sock = socket.socket(socket.AF_INET if vip == VIP else socket.AF_INET6, KINDS[kind])
+    if kind == "tcp":
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_TIME_WAIT)
+    if vip == VIP6:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+    sock.settimeout(8)
+    sock.bind((address, port))
+    sock.connect((vip, PORT))
+    return sock
+
+
+def question(sock):
+    """The member at the other end."""
+    sock.sendall(b"who\n")
+    return sock.recv(100).split()[0].decode()
+
+
 def ask(vip, kind, address, port=0):
     """The member that answers one question."""
-    family = socket.AF_INET if vip == VIP else socket.AF_INET6
-    with socket.socket(family, KINDS[kind]) as sock:
-        if kind == "tcp":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_TIME_WAIT)
-        if vip == VIP6:
-            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
-        sock.settimeout(8)
-        sock.bind((address, port))
-        sock.connect((vip, PORT))
-        sock.sendall(b"who\n")
-        return sock.recv(100).split()[0].decode()
+    with connect(vip, kind, address, port) as sock:
+        return question(sock)
 
 
 @SCHEDULERS
@@ -166,17 +175,32 @@ def test_errors_follow_the_client(make_lab, scheduler):
     wait_until(lambda: told() == {client: [name] for (_, client), name in before.items()})
 
 
+@SCHEDULERS
+def test_a_connection_lives_longer_than_its_client_is_remembered(make_lab, scheduler):
+    """When it speaks again, new connections of its client go to the same member."""
+    cluster = Cluster(make_lab, scheduler, persistence=1)
+    clients = [f"198.18.7.{number}" for number in range(1, CLIENTS + 1)]
+    connections = cluster.lab.client.call(
+        lambda: {client: connect(VIP, "tcp", client) for client in clients})
+    before = {client: question(sock) for client, sock in connections.items()}
+    wait_until(lambda: not cluster.remembered("tcp"))
+    for client, sock in connections.items():
+        assert question(sock) == before[client]
+    after = cluster.lab.client.call(lambda: {client: ask(VIP, "tcp", client) for client in clients})
+    assert after == before
+
+
 def test_a_port_used_again_after_its_member_has_left(make_lab):
     """What is remembered of a connection by rr must give way to the new one."""
     cluster = Cluster(make_lab, "rr", persistence=0)
 
-    def connect(port):
+    def ask_from(port):
         return cluster.lab.client.call(lambda: ask(VIP, "tcp", "198.18.7.1", port))
 
     ports = range(20000, 20030)
-    before = {port: connect(port) for port in ports}
+    before = {port: ask_from(port) for port in ports}
     assert set(before.values()) == set(NODES)
     cluster.disable("fe6")
-    after = {port: connect(port) for port in ports}
+    after = {port: ask_from(port) for port in ports}
     assert set(after.values()) == {"fe5", "fe7"}
     assert all(after[port] == name for port, name in before.items() if name != "fe6")

@@ -26,6 +26,7 @@
 #define ERRORS_OF(g) "ip protocol icmp goto icmp/" g " comment \"errors about flows\"\n"
 #define BEGIN        ENTER LATER_OF("A")
 #define END          ERRORS_OF("A")
+#define LOOKALIKES   "goto others comment \"it may be IPv6 after all\"\n"
 #define BEGIN6       "ip6 nexthdr 44 frag frag-off != 0 goto fragment6/A comment \"later fragments\"\n"
 #define END6                                                                                       \
 	"meta l4proto icmpv6 goto icmp6/A comment \"errors about flows\"\n"                        \

@@ -7,6 +7,7 @@
 #define FLOW    "@nh,96,32 . th sport"
 #define CLIENT  "@nh,96,32"
 #define SYN     "tcp flags syn / fin,syn,rst,ack "
+#define NOT_SYN "tcp flags != syn / fin,syn,rst,ack "
 #define TURNS   "meta mark set numgen inc mod 256 map @turn-marks/A "
 #define RANDOM  "meta mark set numgen random mod 256 map @bucket-marks/A "
 #define ADDRESS "meta mark set jhash @nh,96,32 " SEEDED("256") " map @bucket-marks/A "
@@ -21,6 +22,8 @@
 
 #define SCHEDULED(protocol, name, more)                                                            \
 	TOP GROUP(THREE, SERVICE(protocol, PORT_80 SCHEDULER(name) more))
+#define FLOWS_60       "learned/A/tcp-rr-60s"
+#define CLIENTS_60     "clients/A/tcp-rr-60s"
 #define STAYS(seconds) "persistence = " #seconds "; "
 
 /* --- flows ------------------------------------------------------------------------------ */
@@ -66,8 +69,12 @@ static const struct body_case clients[] = {
 			ADDRESS NEW("clients/A/udp-source-90s", CLIENT) BY_ADDRESS },
 	/* A draw must not tear a TCP connection that is under way. */
 	{ SCHEDULED("tcp", "rr", STAYS(60)), "chain client/A/tcp-rr-60s",
-		KNOWN("clients/A/tcp-rr-60s", CLIENT, "a client")
-			SYN TURNS NEW("clients/A/tcp-rr-60s", CLIENT) BY_ADDRESS },
+		NOT_SYN RECALL(FLOWS_60, FLOW) REMEMBER(FLOWS_60, FLOW) REMEMBER(CLIENTS_60, CLIENT)
+			BY_MARK "comment \"a flow that has its member\"\n" RECALL(
+				CLIENTS_60, CLIENT) REMEMBER(CLIENTS_60, CLIENT)
+				FORGET(FLOWS_60, FLOW) REMEMBER(FLOWS_60, FLOW) BY_MARK
+		"comment \"a client that has its member\"\n" SYN TURNS FORGET(CLIENTS_60, CLIENT)
+			REMEMBER(CLIENTS_60, CLIENT) NEW(FLOWS_60, FLOW) BY_ADDRESS },
 	{ SCHEDULED("udp", "rr", STAYS(60)), "chain client/A/udp-rr-60s",
 		KNOWN("clients/A/udp-rr-60s", CLIENT, "a client")
 			TURNS NEW("clients/A/udp-rr-60s", CLIENT) BY_ADDRESS },

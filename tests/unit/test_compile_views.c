@@ -16,7 +16,6 @@
 #define WEB_RULES   "th dport 80 meta l4proto tcp counter " HASH " comment \"web: TCP hash\"\n"
 #define WEB_RULES6  "th dport 80 meta l4proto tcp counter " HASH6 " comment \"web: TCP hash\"\n"
 #define TO_OTHERS   "goto others comment \"not for group A: 192.0.2.100\"\n"
-#define LOOKALIKES  "goto others comment \"it may be IPv6 after all\"\n"
 #define TO_VIP6     "ip6 daddr 2001:db8::100 goto vip6/A comment \"group A\"\n"
 #define OUTGOING(n) "{ " HOST(n) "outgoing = \"34000-34999\"; }"
 #define SCHEDULED(protocol, name, more)                                                            \

@@ -13,6 +13,7 @@ from lab.programs import REPOSITORY
 from reference import code, host, references, running
 
 REFERENCES = references()
+FAMILIES = ("netdev", "arp", "ip6")
 
 
 def text_difference(left, right):
@@ -26,13 +27,13 @@ def listing(node):
     text, since nft's JSON leaves out map updates and what a map is a "typeof".
     """
     text = "".join(node.run("nft", "list", "table", family, "drover", check=False).stdout
-                   for family in ("netdev", "arp"))
+                   for family in FAMILIES)
     assert text, f"no table drover on {node.name}"
     return re.sub(r"packets \d+ bytes \d+", "", text).splitlines()
 
 
 def objects(node):
-    return sorted(node.nft_json(), key=lambda item: family_of(item) == "arp")
+    return sorted(node.nft_json(), key=lambda item: FAMILIES.index(family_of(item)))
 
 
 def family_of(item):

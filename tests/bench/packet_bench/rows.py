@@ -108,7 +108,8 @@ def _features():
 def _fragments():
     yield "drover: fragments"
     for name, title, keys, families, floor in (
-            ("fragment", "UDP", UDP, 4, "fwd"), ("fragment-6", "IPv6, UDP", {**UDP, **IP6}, 6, "fwd-6")):
+            ("fragment", "UDP", UDP, 4, "fwd"),
+            ("fragment-6", "IPv6, UDP", {**UDP, **IP6}, 6, "fwd-6")):
         shape = {"configuration": conf(SIP, families=families), "floor": floor}
         yield Row(f"first-{name}", f"{title}, first fragments", {**keys, "first": 1}, **shape)
         yield Row(f"later-{name}", f"{title}, later fragments", {**keys, "fragment": 1, "open": 1},

@@ -29,8 +29,8 @@ def launch(make_lab, *services, **options):
     return lab
 
 
-@BOTH
 @pytest.mark.parametrize("size", [4000, 60000], ids=["a SIP message", "60 kB"])
+@BOTH
 def test_large_datagrams_arrive_whole(make_lab, vip, size):
     lab = launch(make_lab, *(udp(scheduler, persistence, ports=str(port))
                              for (scheduler, persistence), port in SCHEDULERS.items()))
@@ -41,31 +41,28 @@ def test_large_datagrams_arrive_whole(make_lab, vip, size):
         assert len(answers.by_member) == expected, (scheduler, persistence, answers)
 
 
-@BOTH
 @pytest.mark.parametrize("scheduler", ["hash", "rr"])
-def test_large_datagrams_to_a_service_of_all_ports(make_lab, scheduler, vip):
+def test_large_datagrams_to_a_service_of_all_ports(make_lab, scheduler):
     lab = launch(make_lab, udp(scheduler))
-    answers = lab.client.datagrams(vip, PORT, 60, ports=60, first_port=20000, size=4000)
-    assert not answers.failures and set(answers.by_member) == set(NODES)
+    for vip in (VIP, VIP6):
+        answers = lab.client.datagrams(vip, PORT, 60, ports=60, first_port=20000, size=4000)
+        assert not answers.failures and set(answers.by_member) == set(NODES), vip
 
 
-@BOTH
-def test_data_that_looks_like_the_port_of_a_service(make_lab, vip):
+@pytest.mark.parametrize("of", ["a service", "an outgoing range"])
+def test_data_that_look_like_a_port(make_lab, of):
     """The datagrams are filled with spaces: read as a port, two of them are 8224."""
-    lab = launch(make_lab, udp("hash", ports="5060"),
-                 udp("rr", ports="8224", members=["fe6"], name="other"))
-    answers = lab.client.datagrams(vip, PORT, 60, ports=60, first_port=20000, size=4000)
-    assert not answers.failures and set(answers.by_member) == set(NODES)
-
-
-@BOTH
-def test_data_that_looks_like_a_port_of_an_outgoing_range(make_lab, vip):
     lab = make_lab(NODES, vips=(VIP, VIP6))
-    group = lab.group(services=[udp("hash", ports="5060")])
-    group["members"][1]["outgoing"] = "8000-8999"
+    services = [udp("hash", ports="5060")]
+    if of == "a service":
+        services.append(udp("rr", ports="8224", members=["fe6"], name="other"))
+    group = lab.group(services=services)
+    if of == "an outgoing range":
+        group["members"][1]["outgoing"] = "8000-8999"
     lab.launch(group, udp=str(PORT))
-    answers = lab.client.datagrams(vip, PORT, 60, ports=60, first_port=20000, size=4000)
-    assert not answers.failures and set(answers.by_member) == set(NODES)
+    for vip in (VIP, VIP6):
+        answers = lab.client.datagrams(vip, PORT, 60, ports=60, first_port=20000, size=4000)
+        assert not answers.failures and set(answers.by_member) == set(NODES), vip
 
 
 @pytest.mark.parametrize("serving", [NODES, NODES[1:]], ids=["that serves", "that does not"])

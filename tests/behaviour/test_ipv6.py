@@ -67,18 +67,18 @@ def test_schedulers(make_lab):
     assert set(datagrams["random"].by_member) == set(NODES)
 
 
-@pytest.mark.parametrize("kind", ["tcp", "udp"])
-def test_sets_and_ranges_of_ports(make_lab, kind):
+def test_sets_and_ranges_of_ports(make_lab):
     lab = launch(make_lab, [
-        service("one", kind, "8000", members=["fe5"]),
-        service("set", kind, "8001,8003", members=["fe6"]),
-        service("range", kind, "8004-8006", members=["fe7"]),
-        service("mixed", kind, "8002,8007-8009", members=["fe5", "fe6"]),
-    ])
-    expected = {8000: {"fe5"}, 8001: {"fe6"}, 8003: {"fe6"}, 8004: {"fe7"}, 8005: {"fe7"},
-                8006: {"fe7"}, 8002: {"fe5", "fe6"}, 8007: {"fe5", "fe6"}, 8009: {"fe5", "fe6"}}
+        service(f"{kind}-{name}", kind, ports, members=members)
+        for kind in ("tcp", "udp")
+        for name, ports, members in (("one", "8000", ["fe5"]), ("set", "8001,8003", ["fe6"]),
+                                     ("range", "8004-8006", ["fe7"]),
+                                     ("mixed", "8002,8007-8009", ["fe5", "fe6"]))])
+    expected = {8000: {"fe5"}, 8001: {"fe6"}, 8003: {"fe6"}, 8004: {"fe7"}, 8006: {"fe7"},
+                8002: {"fe5", "fe6"}, 8007: {"fe5", "fe6"}, 8009: {"fe5", "fe6"}}
     for port, names in expected.items():
-        assert set(ask(lab, kind, VIP6, port, 20)) == names, port
+        assert set(ask(lab, "tcp", VIP6, port, 20)) == names, port
+        assert set(ask(lab, "udp", VIP6, port, 20)) == names, port
 
 
 def test_a_service_of_all_ports(make_lab):

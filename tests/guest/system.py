@@ -12,7 +12,7 @@ from .archive import Archive
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("coreutils", "dash", "iproute2", "kmod", "mount", "nftables", "procps",
-            "python3-pytest", "util-linux")
+            "python3-pytest", "python3-scapy", "util-linux")
 UNUSED = re.compile(r"/usr/share/(doc|info|locale|man)/")
 MODULES = ("kernel/net/**/*.ko", "kernel/drivers/net/veth.ko")
 DIRECTORIES = ("dev", "proc", "root", "run", "sys", "tmp")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from lab.namespace import Namespace
 from lab.programs import build_directory
-from packet_bench import rulesets
 
 NAMES = ("plan", "compile", "diff", "commit", "cpu")
 
@@ -22,13 +21,6 @@ class Size:
 
 SIZES = (Size(4, 1, 4096), Size(64, 1, 16384), Size(64, 1000, 16384), Size(64, 1000, 16384, 1),
          Size(64, 1000, 16384, 4), Size(256, 64, 4096, 1), Size(256, 64, 65536, 1))
-
-
-def build():
-    rulesets.build()
-    directory = build_directory()
-    subprocess.run(["flock", f"{directory}.lock", "ninja", "-C", str(directory),
-                    "tests/bench/bench-commit"], check=True, stdout=subprocess.DEVNULL)
 
 
 def add_interface(namespace):

@@ -63,10 +63,11 @@ static int compare_pins(const void *a, const void *b)
 	const struct ruleset_element *x = a, *y = b;
 	int order = ruleset_compare_keys(KEY_FLOW, &x->key, &y->key);
 
-	return order ? order : strcmp(x->verdict.chain, y->verdict.chain);
+	return order ? order : x->mark < y->mark ? -1 : x->mark > y->mark;
 }
 
-/* Of a flow that several members claim, the first one's claim stays: a map has one place for it. */
+/* Of a flow that several members claim, the lowest mark's claim stays: a map has one place for it.
+ */
 static void finish_pins(struct ruleset_set *set)
 {
 	size_t n = 0;
@@ -81,6 +82,10 @@ static void finish_pins(struct ruleset_set *set)
 	set->size = build_size(n);
 }
 
+/*
+ * To marks, not to verdicts: before each commit the kernel follows every verdict that a packet may
+ * meet, all pins from each pinned slot, and with thousands of both that takes minutes.
+ */
 static const char *pin_map(struct compiler *c)
 {
 	const struct plan_group *group = c->group;
@@ -93,7 +98,7 @@ static const char *pin_map(struct compiler *c)
 		return known->name;
 	set = build_set(b, name, compile_group_origin(c));
 	set->key = c->view->flow_key;
-	set->data = DATA_VERDICT;
+	set->data = DATA_MARK;
 	for (size_t i = 0; i < group->n_pins; i++) {
 		const struct plan_pin *pin = &group->pins[i];
 		struct ruleset_element *element;
@@ -102,8 +107,7 @@ static const char *pin_map(struct compiler *c)
 			continue;
 		element = build_element(b, set, NULL);
 		element->key = flow_key(pin, c->view->is_error);
-		element->verdict = (struct ruleset_verdict){ VERDICT_GOTO,
-			c->member_chains[pin->member] };
+		element->mark = group->members[pin->member].mark;
 	}
 	finish_pins(set);
 	return set->name;
@@ -121,7 +125,8 @@ void compile_pin_rule(struct compiler *c, struct ruleset_chain *chain)
 		compile_group_origin(c));
 	if (c->view->is_error)
 		compile_match_icmp(rule, family_of(c->view));
-	rule_look_up(rule, STATEMENT_VMAP, c->view->flow, pin_map(c));
+	rule_look_up(rule, STATEMENT_MARK, c->view->flow, pin_map(c));
+	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
 }
 
 static bool has_pinned_slot(

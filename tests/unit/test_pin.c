@@ -218,16 +218,20 @@ static void test_no_pins_no_rules(void **state)
 }
 
 #define PIN_RULE                                                                                   \
-	"ip protocol . ip saddr . th sport . ip daddr . th dport vmap @pins/A "                    \
+	"meta mark set ip protocol . ip saddr . th sport . ip daddr . th dport map @pins/A meta "  \
+	"mark vmap @members/A "                                                                    \
 	"comment \"pinned flows\"\n"
 #define PIN_RULE6                                                                                  \
-	"meta l4proto . ip6 saddr . th sport . ip6 daddr . th dport vmap @pins6/A "                \
+	"meta mark set meta l4proto . ip6 saddr . th sport . ip6 daddr . th dport map @pins6/A "   \
+	"meta mark vmap @members/A "                                                               \
 	"comment \"pinned flows\"\n"
 #define PIN_ERROR                                                                                  \
-	"ip protocol icmp @th,136,8 . @th,160,96 vmap @pins-icmp/A "                               \
+	"ip protocol icmp meta mark set @th,136,8 . @th,160,96 map @pins-icmp/A meta mark vmap "   \
+	"@members/A "                                                                              \
 	"comment \"errors about pinned flows\"\n"
 #define PIN_ERROR6                                                                                 \
-	"meta l4proto icmpv6 @th,112,8 . @th,128,288 vmap @pins-icmp6/A "                          \
+	"meta l4proto icmpv6 meta mark set @th,112,8 . @th,128,288 map @pins-icmp6/A meta mark "   \
+	"vmap @members/A "                                                                         \
 	"comment \"errors about pinned flows\"\n"
 
 /* The lines of the object that both words together name; no such object: "". */
@@ -248,6 +252,7 @@ static void test_a_pinned_slot(void **state)
 	_cleanup_(free_p) char *before = plan_script(f.plan);
 	const char *owner = pin_away(&f, &pin);
 	const char *keeper = f.plan->groups[0].members[pin.member].name;
+	uint32_t mark = f.plan->groups[0].members[pin.member].mark;
 	_cleanup_(free_p) char *after = plan_script(f.plan);
 	_cleanup_(free_p) char *slots = body_of(after, "map buckets/A");
 	_cleanup_(free_p) char *chain = lines_of(after, "chain pin/A/", owner);
@@ -267,16 +272,16 @@ static void test_a_pinned_slot(void **state)
 	assert_string_equal(chain, expected);
 	assert_string_equal(other, "");
 	snprintf(expected, sizeof(expected),
-		"type inet_proto . ipv4_addr . inet_service . ipv4_addr . inet_service : verdict\n"
+		"type inet_proto . ipv4_addr . inet_service . ipv4_addr . inet_service : mark\n"
 		"size 64\nelements = {\n"
-		"tcp . 198.51.100.7 . 40000 . 192.0.2.100 . 80 : goto member/A/%s\n}\n",
-		keeper);
+		"tcp . 198.51.100.7 . 40000 . 192.0.2.100 . 80 : 0x%08x\n}\n",
+		mark);
 	assert_string_equal(pins, expected);
 	/* Protocol; VIP, client, VIP's port, client's port: the flow turned round. */
 	snprintf(expected, sizeof(expected),
-		"typeof @th,136,8 . @th,160,96 : verdict\nsize 64\nelements = {\n"
-		"0x06 . 0xc0000264c633640700509c40 : goto member/A/%s\n}\n",
-		keeper);
+		"typeof @th,136,8 . @th,160,96 : meta mark\nsize 64\nelements = {\n"
+		"0x06 . 0xc0000264c633640700509c40 : 0x%08x\n}\n",
+		mark);
 	assert_string_equal(errors, expected);
 	assert_string_equal(pins6, "");
 }
@@ -300,17 +305,17 @@ static void test_pins_of_both_families(void **state)
 	assert_string_equal(chain, expected);
 	pins = body_of(script, "map pins6/A");
 	snprintf(expected, sizeof(expected),
-		"type inet_proto . ipv6_addr . inet_service . ipv6_addr . inet_service : verdict\n"
+		"type inet_proto . ipv6_addr . inet_service . ipv6_addr . inet_service : mark\n"
 		"size 64\nelements = {\n"
-		"udp . 2001:db8:7::7 . 40000 . 2001:db8::100 . 80 : goto member/A/%s\n}\n",
-		f.plan->groups[0].members[six.member].name);
+		"udp . 2001:db8:7::7 . 40000 . 2001:db8::100 . 80 : 0x%08x\n}\n",
+		f.plan->groups[0].members[six.member].mark);
 	assert_string_equal(pins, expected);
 	errors = body_of(script, "map pins-icmp6/A");
 	snprintf(expected, sizeof(expected),
-		"typeof @th,112,8 . @th,128,288 : verdict\nsize 64\nelements = {\n"
+		"typeof @th,112,8 . @th,128,288 : meta mark\nsize 64\nelements = {\n"
 		"0x11 . 0x20010db800000000000000000000010020010db800070000000000000000000700509c40 "
-		": goto member/A/%s\n}\n",
-		f.plan->groups[0].members[six.member].name);
+		": 0x%08x\n}\n",
+		f.plan->groups[0].members[six.member].mark);
 	assert_string_equal(errors, expected);
 }
 
@@ -383,7 +388,7 @@ static void test_a_flow_that_two_members_claim(void **state)
 		}
 		scripts[turn] = plan_script(f.plan);
 		pins = body_of(scripts[turn], "map pins/A");
-		assert_int_equal(occurrences(pins, ": goto"), 1);
+		assert_int_equal(occurrences(pins, " : 0x"), 1);
 	}
 	/* Every balancer chooses the same. */
 	assert_string_equal(scripts[0], scripts[1]);

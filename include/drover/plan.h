@@ -103,8 +103,8 @@ struct plan_group {
 struct plan_suppress {
 	const struct conf_vip **vips;
 	size_t n_vips;
-	struct address
-		source; /* this host's own IPv4 address, for ARP of its own; AF_UNSPEC: none */
+	/* This host's own IPv4 address, for ARP of its own; AF_UNSPEC: none. */
+	struct address source;
 };
 
 struct plan {
@@ -141,9 +141,26 @@ DEFINE_CLEANUP(struct plan, plan_free)
  * needed: the flow's slot is another's, or it was drawn and so is no function of its slot. Returns
  * 0 if it is not: the flow goes to this member anyway, or by datagrams to everyone. -ENOENT: it
  * belongs to no service; or -ENOMEM. Two members may claim one flow for a while: pins are
- * all kept, and the first of those members in the group's order has it.
+ * all kept, and that of those members whose mark is the lowest has it.
  */
 int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct plan_pin *pin);
+
+/*
+ * True if the scheduler draws anew for each packet (rr, random): then a TCP flow's member must be
+ * remembered, and a UDP flow has none.
+ */
+bool plan_is_drawn(const struct plan_distribution *distribution);
+
+/* The outgoing range that has a port of the VIPs, NULL if none has. */
+const struct plan_outgoing *plan_find_outgoing(const struct plan_group *group, uint16_t port);
+
+/*
+ * The distribution that a flow to a port of the VIPs belongs to, and its service. As in the rules,
+ * those with ports come first and those without last; NULL if none has the port, or if
+ * an outgoing range has it before the last ones.
+ */
+const struct plan_distribution *plan_find_distribution(
+	const struct plan_group *group, uint8_t protocol, uint16_t port, const char **ret_service);
 
 const struct plan_group *plan_find_group(const struct plan *plan, const char *name);
 

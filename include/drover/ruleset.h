@@ -107,8 +107,8 @@ enum ruleset_verdict_kind {
 
 struct ruleset_verdict {
 	enum ruleset_verdict_kind kind;
-	const char *chain; /* VERDICT_GOTO, VERDICT_JUMP: owned by whoever owns the verdict's
-			      container */
+	/* VERDICT_GOTO, VERDICT_JUMP: owned by whoever owns the verdict's container. */
+	const char *chain;
 };
 
 enum { RULESET_VALUE_MAX = 44 }; /* KEY_FLOW6 */

@@ -45,52 +45,15 @@ static const struct plan_group *find_group(const struct plan *plan, const struct
 	return NULL;
 }
 
-static const char *match_ports(const struct plan_distribution *distribution, uint16_t port)
+static void explain_outgoing(const struct explain_flow *flow, const struct plan_outgoing *outgoing,
+	struct explanation *explanation)
 {
-	for (size_t i = 0; i < distribution->n_ports; i++)
-		if (port_range_contains(&distribution->ports[i].range, port))
-			return distribution->ports[i].service;
-	return NULL;
-}
+	const struct plan_member *member = &explanation->group->members[outgoing->member];
+	char range[PORT_RANGE_TEXT_MAX], why[96];
 
-/* The distribution of the flow with ports, or the one without; NULL if there is none. */
-static const struct plan_distribution *find_distribution(const struct plan_group *group,
-	const struct explain_flow *flow, bool with_ports, const char **ret_service)
-{
-	for (size_t i = 0; i < group->n_distributions; i++) {
-		const struct plan_distribution *distribution = &group->distributions[i];
-		const char *service = distribution->service;
-
-		if (distribution->protocol != flow->protocol ||
-			(distribution->n_ports > 0) != with_ports)
-			continue;
-		if (with_ports)
-			service = match_ports(distribution, flow->vip_port);
-		if (service) {
-			*ret_service = service;
-			return distribution;
-		}
-	}
-	return NULL;
-}
-
-static bool explain_outgoing(const struct explain_flow *flow, struct explanation *explanation)
-{
-	const struct plan_group *group = explanation->group;
-
-	for (size_t i = 0; i < group->n_outgoing; i++) {
-		const struct plan_outgoing *outgoing = &group->outgoing[i];
-		char range[PORT_RANGE_TEXT_MAX], why[96];
-
-		if (!port_range_contains(&outgoing->range, flow->vip_port))
-			continue;
-		snprintf(why, sizeof(why), "port %u is in the outgoing range %s of %s",
-			flow->vip_port, port_range_format(&outgoing->range, range),
-			group->members[outgoing->member].name);
-		conclude_member(explanation, &group->members[outgoing->member], why);
-		return true;
-	}
-	return false;
+	snprintf(why, sizeof(why), "port %u is in the outgoing range %s of %s", flow->vip_port,
+		port_range_format(&outgoing->range, range), member->name);
+	conclude_member(explanation, member, why);
 }
 
 #define STAYS "a client stays with its member until silent for %u s"
@@ -166,6 +129,7 @@ void explain_flow(const struct plan *plan, const struct explain_flow *flow,
 	struct explanation *ret_explanation)
 {
 	struct explanation *explanation = ret_explanation;
+	const struct plan_outgoing *outgoing;
 	char text[ADDRESS_TEXT_MAX];
 
 	*explanation = (struct explanation){ .group = find_group(plan, &flow->vip) };
@@ -174,13 +138,13 @@ void explain_flow(const struct plan *plan, const struct explain_flow *flow,
 			address_format(&flow->vip, text));
 		return;
 	}
-	explanation->distribution = find_distribution(
-		explanation->group, flow, true, &explanation->service);
-	if (!explanation->distribution && explain_outgoing(flow, explanation))
+	explanation->distribution = plan_find_distribution(
+		explanation->group, flow->protocol, flow->vip_port, &explanation->service);
+	outgoing = plan_find_outgoing(explanation->group, flow->vip_port);
+	if (!explanation->distribution && outgoing) {
+		explain_outgoing(flow, outgoing, explanation);
 		return;
-	if (!explanation->distribution)
-		explanation->distribution = find_distribution(
-			explanation->group, flow, false, &explanation->service);
+	}
 	if (!explanation->distribution) {
 		conclude(explanation, EXPLAIN_ACCEPT,
 			"no service of group %s has this port: the active balancer itself answers",

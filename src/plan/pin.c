@@ -2,43 +2,10 @@
 #include "drover/array.h"
 #include "drover/flow_hash.h"
 #include "drover/plan.h"
-#include "drover/ports.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-
-static bool has_port(const struct plan_distribution *distribution, uint16_t port)
-{
-	for (size_t i = 0; i < distribution->n_ports; i++)
-		if (port_range_contains(&distribution->ports[i].range, port))
-			return true;
-	return distribution->n_ports == 0;
-}
-
-static bool is_outgoing(const struct plan_group *group, uint16_t port)
-{
-	for (size_t i = 0; i < group->n_outgoing; i++)
-		if (port_range_contains(&group->outgoing[i].range, port))
-			return true;
-	return false;
-}
-
-/* As in the rules: distributions without ports come last, and outgoing ranges before them. */
-static const struct plan_distribution *find_distribution(
-	const struct plan_group *group, const struct plan_pin *pin)
-{
-	for (size_t i = 0; i < group->n_distributions; i++) {
-		const struct plan_distribution *distribution = &group->distributions[i];
-
-		if (distribution->n_ports == 0 && is_outgoing(group, pin->vip_port))
-			return NULL;
-		if (distribution->protocol == pin->protocol &&
-			has_port(distribution, pin->vip_port))
-			return distribution;
-	}
-	return NULL;
-}
 
 static int mark_slot(const struct plan *plan, struct plan_table *table, uint32_t slot)
 {
@@ -52,7 +19,9 @@ static int mark_slot(const struct plan *plan, struct plan_table *table, uint32_t
 
 int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct plan_pin *pin)
 {
-	const struct plan_distribution *distribution = find_distribution(group, pin);
+	const char *service;
+	const struct plan_distribution *distribution = plan_find_distribution(
+		group, pin->protocol, pin->vip_port, &service);
 	struct plan_table *table;
 	struct plan_pin *pins;
 	bool drawn, by_port;
@@ -61,8 +30,7 @@ int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct
 
 	if (!distribution)
 		return -ENOENT;
-	drawn = distribution->scheduler == CONF_SCHEDULER_RR ||
-		distribution->scheduler == CONF_SCHEDULER_RANDOM;
+	drawn = plan_is_drawn(distribution);
 	if (drawn && pin->protocol == IPPROTO_UDP && distribution->persistence == 0)
 		return 0;
 	if (!drawn && distribution->persistence == 0) {

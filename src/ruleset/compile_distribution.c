@@ -137,13 +137,6 @@ static char *distribution_comment(struct compiler *c, const struct plan_distribu
 		subset ? "the members of " : "all members", subset ? subset : "");
 }
 
-/* rr and random choose anew for each datagram: any member may have sent what an error is about. */
-static bool is_anybodys(const struct plan_distribution *distribution)
-{
-	return distribution->scheduler == CONF_SCHEDULER_RR ||
-	       distribution->scheduler == CONF_SCHEDULER_RANDOM;
-}
-
 /*
  * Ports, protocol and hash share one rule, since each rule repeats nft's own test of the family.
  */
@@ -157,7 +150,8 @@ void compile_distribution(struct compiler *c, struct ruleset_chain *chain,
 	match_service(c, rule, distribution);
 	if (learning)
 		rule_verdict(rule, VERDICT_GOTO, learning);
-	else if (c->view->is_error && is_anybodys(distribution))
+	/* Any member may have sent what an error about a drawn datagram is about. */
+	else if (c->view->is_error && plan_is_drawn(distribution))
 		rule_verdict(rule, VERDICT_GOTO, c->everyone);
 	else
 		rule_look_up(rule, STATEMENT_VMAP, compile_slot_source(c, distribution->scheduler),

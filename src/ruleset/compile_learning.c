@@ -31,15 +31,9 @@ struct learning {
 	enum conf_scheduler fallback; /* when nothing is remembered, nor can be */
 };
 
-static bool is_drawn(const struct plan_distribution *distribution)
-{
-	return distribution->scheduler == CONF_SCHEDULER_RR ||
-	       distribution->scheduler == CONF_SCHEDULER_RANDOM;
-}
-
 static bool remembers_flows(const struct plan_distribution *distribution)
 {
-	return distribution->protocol == IPPROTO_TCP && is_drawn(distribution);
+	return distribution->protocol == IPPROTO_TCP && plan_is_drawn(distribution);
 }
 
 static bool remembers_clients(const struct plan_distribution *distribution)
@@ -70,7 +64,7 @@ static struct learning learning_init(
 		.distribution = distribution,
 		.flows.digest = compile_digest(c, flow, 2),
 		.clients.digest = compile_digest(c, flow, 1),
-		.draw = is_drawn(distribution) ? distribution->scheduler : stateless,
+		.draw = plan_is_drawn(distribution) ? distribution->scheduler : stateless,
 		.fallback = stateless,
 	};
 
@@ -149,7 +143,7 @@ static void compile_new(
 	struct compiler *c, struct ruleset_chain *chain, const struct learning *learning)
 {
 	const struct plan_distribution *distribution = learning->distribution;
-	size_t table = is_drawn(distribution) ? distribution->table : distribution->fallback;
+	size_t table = plan_is_drawn(distribution) ? distribution->table : distribution->fallback;
 	const char *marks = compile_table(c, table, DATA_MARK);
 	struct ruleset_rule *rule = learning_rule(
 		c, chain, learning, "a new one draws a member and keeps it");

@@ -66,8 +66,7 @@ static int compare_pins(const void *a, const void *b)
 	return order ? order : x->mark < y->mark ? -1 : x->mark > y->mark;
 }
 
-/* Of a flow that several members claim, the lowest mark's claim stays: a map has one place for it.
- */
+/* Of several claims to a flow that of the lowest mark stays: a map has one place for it. */
 static void finish_pins(struct ruleset_set *set)
 {
 	size_t n = 0;

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "drover/plan.h"
+#include "drover/ports.h"
+
+bool plan_is_drawn(const struct plan_distribution *distribution)
+{
+	return distribution->scheduler == CONF_SCHEDULER_RR ||
+	       distribution->scheduler == CONF_SCHEDULER_RANDOM;
+}
+
+const struct plan_outgoing *plan_find_outgoing(const struct plan_group *group, uint16_t port)
+{
+	for (size_t i = 0; i < group->n_outgoing; i++)
+		if (port_range_contains(&group->outgoing[i].range, port))
+			return &group->outgoing[i];
+	return NULL;
+}
+
+/* The service of a port, NULL if the distribution does not have it. */
+static const char *find_service(const struct plan_distribution *distribution, uint16_t port)
+{
+	for (size_t i = 0; i < distribution->n_ports; i++)
+		if (port_range_contains(&distribution->ports[i].range, port))
+			return distribution->ports[i].service;
+	return distribution->n_ports == 0 ? distribution->service : NULL;
+}
+
+const struct plan_distribution *plan_find_distribution(
+	const struct plan_group *group, uint8_t protocol, uint16_t port, const char **ret_service)
+{
+	for (size_t i = 0; i < group->n_distributions; i++) {
+		const struct plan_distribution *distribution = &group->distributions[i];
+		const char *service;
+
+		if (distribution->n_ports == 0 && plan_find_outgoing(group, port))
+			return NULL;
+		if (distribution->protocol != protocol)
+			continue;
+		service = find_service(distribution, port);
+		if (service) {
+			*ret_service = service;
+			return distribution;
+		}
+	}
+	return NULL;
+}

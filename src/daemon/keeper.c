@@ -64,23 +64,46 @@ int keeper_read_counters(struct keeper *keeper)
 	return r < 0 ? r : counters_carry(now, keeper->have);
 }
 
-/* A change must not be refused because nobody knows what was counted before it. */
-static int read_kernel(struct keeper *keeper)
-{
-	int r;
-
-	if (keeper->have) {
-		(void)keeper_read_counters(keeper);
-		return 0;
-	}
-	r = nft_read(keeper->nft, &keeper->have);
-	if (r < 0)
-		set_errno(keeper, "cannot read the kernel's tables", r);
-	return r;
-}
-
 typedef int (*diff_func_t)(
 	const struct ruleset *have, const struct ruleset *want, struct batch **ret_batch);
+
+static int compare(
+	struct keeper *keeper, struct ruleset *want, diff_func_t diff, struct batch **ret_batch)
+{
+	int r = counters_carry(keeper->have, want);
+
+	return r < 0 ? r : diff(keeper->have, want, ret_batch);
+}
+
+/*
+ * Counters are read only for a change that makes some anew: most move buckets alone. A change
+ * must not be refused because nobody knows what was counted before it.
+ */
+static int build_batch(
+	struct keeper *keeper, struct ruleset *want, diff_func_t diff, struct batch **ret_batch)
+{
+	_cleanup_(batch_free_p) struct batch *batch = NULL;
+	bool is_known = keeper->have;
+	int r = 0;
+
+	if (!is_known)
+		r = nft_read(keeper->nft, &keeper->have);
+	if (r < 0) {
+		set_errno(keeper, "cannot read the kernel's tables", r);
+		return r;
+	}
+	r = compare(keeper, want, diff, &batch);
+	if (r < 0)
+		return r;
+	if (is_known && batch_has_counters(batch) && keeper_read_counters(keeper) == 0) {
+		batch_free(batch);
+		batch = NULL;
+		r = compare(keeper, want, diff, &batch);
+	}
+	if (r == 0)
+		*ret_batch = take_ptr(batch);
+	return r;
+}
 
 /* One attempt. Returns 1 if something was committed. */
 static int commit(struct keeper *keeper, struct ruleset *want, diff_func_t diff, bool *ret_certain)
@@ -90,13 +113,7 @@ static int commit(struct keeper *keeper, struct ruleset *want, diff_func_t diff,
 	uint64_t begin;
 	int r;
 
-	r = read_kernel(keeper);
-	if (r < 0)
-		return r;
-	r = counters_carry(keeper->have, want);
-	if (r < 0)
-		return r;
-	r = diff(keeper->have, want, &batch);
+	r = build_batch(keeper, want, diff, &batch);
 	if (r < 0)
 		return r;
 	begin = now_us();

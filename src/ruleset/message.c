@@ -211,6 +211,8 @@ static int put_rule(struct batch *batch, const struct ruleset_table *table,
 int message_add_rule(struct batch *batch, const struct ruleset_table *table,
 	const struct ruleset_chain *chain, const struct ruleset_rule *rule)
 {
+	if (rule->counter.of)
+		batch_note_counter(batch);
 	return put_rule(batch, table, chain, rule);
 }
 
@@ -440,6 +442,8 @@ static int put_elements(struct batch *batch, const struct ruleset_table *table,
 int message_add_elements(struct batch *batch, const struct ruleset_table *table,
 	const struct ruleset_set *set, const struct ruleset_element *const *elements, size_t n)
 {
+	if (set->counter && n > 0)
+		batch_note_counter(batch);
 	return put_elements(batch, table, set, elements, n, NFT_MSG_NEWSETELEM);
 }
 

@@ -1,10 +1,10 @@
-"""Asking a segment by ARP, without waiting for answers that do not come."""
+"""Asking a segment by ARP."""
 
 import socket
 import struct
 
+from .asking import ask
 from .capture import ETH_P_ARP
-from .wait import wait_until
 
 REQUEST, REPLY = 1, 2
 
@@ -21,29 +21,13 @@ def _request(mac, address, target):
 
 
 def who_has(asker, mac, address, targets, others):
-    """{target: set of MACs that answer for it}, asked from a host's eth0.
+    """{target: set of MACs that answer for it}: see ask()."""
+    def answers(frames):
+        return [(frame.arp[2], frame.from_mac) for frame in frames
+                if frame.is_arp and frame.arp[0] == REPLY]
 
-    others: addresses of all hosts on the segment. They are asked last; who has answered for
-    itself has seen the earlier questions too, so its silence about them is an answer.
-    """
-    def send_all():
-        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
-            sock.bind(("eth0", 0))
-            for target in [*targets, *others]:
-                sock.send(_request(mac, address, target))
-
-    def replies():
-        found = {}
-        for frame in capture.frames(incoming_only=True):
-            if frame.is_arp and frame.arp[0] == REPLY:
-                found.setdefault(frame.arp[2], set()).add(frame.from_mac)
-        return found
-
-    with asker.capture("eth0", ETH_P_ARP) as capture:
-        asker.call(send_all)
-        wait_until(lambda: all(replies().get(other) for other in others),
-                   what="all hosts answering for themselves")
-    return {target: replies().get(target, set()) for target in targets}
+    return ask(asker, ETH_P_ARP, lambda target: _request(mac, address, target), answers, targets,
+               others)
 
 
 def announcements(frames, address):

@@ -3,8 +3,8 @@
 import socket
 import struct
 
+from .asking import ask
 from .capture import ETH_P_IPV6
-from .wait import wait_until
 
 ICMPV6 = 58
 SOLICITATION, ADVERTISEMENT = 135, 136
@@ -55,29 +55,14 @@ def messages(frames, kind):
 
 
 def who_has(asker, mac, address, targets, others):
-    """{target: set of MACs that answer for it}, asked from a host's eth0.
+    """{target: set of MACs that answer for it}: see ask()."""
+    def answers(frames):
+        return [(target, frame.from_mac)
+                for frame, target, flags, _ in messages(frames, ADVERTISEMENT)
+                if flags & SOLICITED]
 
-    others: addresses of all hosts on the segment. They are asked last; who has answered for
-    itself has seen the earlier questions too, so its silence about them is an answer.
-    """
-    def send_all():
-        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
-            sock.bind(("eth0", 0))
-            for target in [*targets, *others]:
-                sock.send(_solicitation(mac, address, target))
-
-    def replies():
-        found = {}
-        for frame, target, flags, _ in messages(capture.frames(incoming_only=True), ADVERTISEMENT):
-            if flags & SOLICITED:
-                found.setdefault(target, set()).add(frame.from_mac)
-        return found
-
-    with asker.capture("eth0", ETH_P_IPV6) as capture:
-        asker.call(send_all)
-        wait_until(lambda: all(replies().get(other) for other in others),
-                   what="all hosts answering for themselves")
-    return {target: replies().get(target, set()) for target in targets}
+    return ask(asker, ETH_P_IPV6, lambda target: _solicitation(mac, address, target), answers, targets,
+               others)
 
 
 def announcements(frames, address):

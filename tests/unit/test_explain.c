@@ -169,6 +169,17 @@ static void check(const struct plan *plan, const struct flow_case *c)
 		assert_in_range(explanation.bucket, 0, plan->n_buckets - 1);
 }
 
+static void check_all(const struct flow_case *cases, size_t n)
+{
+	struct cluster *cluster;
+	struct plan *plan = active_plan_of(CONF, &cluster);
+
+	for (size_t i = 0; i < n; i++)
+		check(plan, &cases[i]);
+	plan_free(plan);
+	cluster_free(cluster);
+}
+
 /* From 198.51.100.77 port 40000: bucket 180 of 256 is that of fe5, by address alone 222 that of
  * fe5. */
 static void test_ways(void **state)
@@ -195,14 +206,9 @@ static void test_ways(void **state)
 		{ IPPROTO_UDP, "192.0.2.100", 34000, EXPLAIN_FORWARD, NULL, "fe6", "range" },
 		{ IPPROTO_TCP, "192.0.2.100", 35000, EXPLAIN_ACCEPT, NULL, NULL, "no service" },
 	};
-	struct cluster *cluster;
-	struct plan *plan = active_plan_of(CONF, &cluster);
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		check(plan, &cases[i]);
-	plan_free(plan);
-	cluster_free(cluster);
+	check_all(cases, ARRAY_SIZE(cases));
 }
 
 /* The same services: from 2001:db8:1::c8 bucket 241 of 256 by address alone. */
@@ -223,14 +229,9 @@ static void test_ways_of_ipv6(void **state)
 		{ IPPROTO_TCP, "2001:db8::100", 34999, EXPLAIN_FORWARD, NULL, "fe6", "range",
 			client },
 	};
-	struct cluster *cluster;
-	struct plan *plan = active_plan_of(CONF, &cluster);
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		check(plan, &cases[i]);
-	plan_free(plan);
-	cluster_free(cluster);
+	check_all(cases, ARRAY_SIZE(cases));
 }
 
 /* A client that is remembered stays; of a new one nothing but its address counts. */

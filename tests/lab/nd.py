@@ -61,8 +61,8 @@ def who_has(asker, mac, address, targets, others):
                 for frame, target, flags, _ in messages(frames, ADVERTISEMENT)
                 if flags & SOLICITED]
 
-    return ask(asker, ETH_P_IPV6, lambda target: _solicitation(mac, address, target), answers, targets,
-               others)
+    return ask(asker, ETH_P_IPV6, lambda target: _solicitation(mac, address, target), answers,
+               targets, others)
 
 
 def announcements(frames, address):

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * A set of flows, made for millions of them: records of 40 bytes in chunks that never move, found
+ * through an open hash table of 32-bit indices. About 51 bytes a flow.
+ *
+ * Hashes are keyed by a secret drawn for each set: whoever opens connections cannot choose flows
+ * that collide. The digest, in contrast, is the same wherever the same flows are in a set.
+ */
+
+#include "drover/cleanup.h"
+#include "drover/flow.h"
+
+#include <stddef.h>
+
+struct flow_set;
+
+/* max: the most flows that it takes. Returns NULL without memory. */
+struct flow_set *flow_set_new(size_t max);
+void flow_set_free(struct flow_set *set);
+DEFINE_CLEANUP(struct flow_set, flow_set_free)
+
+/*
+ * Returns 1 if the flow is new, 0 if it was there (it is not stale any more), -ENOSPC if the set
+ * is full, -EINVAL if the addresses are not both of IPv4 or both of IPv6, -ENOMEM.
+ */
+int flow_set_add(struct flow_set *set, const struct flow *flow);
+
+/* Returns true if it was there. */
+bool flow_set_remove(struct flow_set *set, const struct flow *flow);
+bool flow_set_has(const struct flow_set *set, const struct flow *flow);
+void flow_set_clear(struct flow_set *set);
+
+size_t flow_set_count(const struct flow_set *set);
+
+/*
+ * Equal for equal sets on all hosts, whatever the order in which flows came: the exclusive or of
+ * a SipHash-2-4 of each flow under a fixed key. It finds errors; the channel keeps forgers out.
+ */
+uint64_t flow_set_digest(const struct flow_set *set);
+
+/* Bytes of memory in use, all included. */
+size_t flow_set_memory(const struct flow_set *set);
+
+/*
+ * Walks through the set: begin with *cursor 0; false behind the last. Between two calls flows may
+ * come and go: those that are there all the while are met exactly once.
+ */
+bool flow_set_next(const struct flow_set *set, size_t *cursor, struct flow *ret_flow);
+
+/*
+ * To replace the set by a list that comes in pieces: mark all flows stale, add the list, and take
+ * away what is stale still.
+ */
+void flow_set_mark_stale(struct flow_set *set);
+
+/* Removes one stale flow and returns true, false if there is none; *cursor begins with 0. */
+bool flow_set_remove_stale(struct flow_set *set, size_t *cursor, struct flow *ret_flow);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The ledger: which member owns which live flow. A part for each owner, which that owner's host
+ * alone may write: so two hosts never disagree about a part, only about how new it is. Two
+ * members may own one flow for a while (a client reused its port); whoever reads sees both.
+ */
+
+#include "drover/flow_set.h"
+
+struct ledger;
+
+/* max: the most flows of one owner. Returns NULL without memory. */
+struct ledger *ledger_new(size_t max);
+void ledger_free(struct ledger *ledger);
+DEFINE_CLEANUP(struct ledger, ledger_free)
+
+/* The owner's flows; the ledger keeps owning them. Made if need be; NULL without memory. */
+struct flow_set *ledger_open(struct ledger *ledger, const char *owner);
+
+/* The same, NULL if the owner is unknown. */
+struct flow_set *ledger_find(const struct ledger *ledger, const char *owner);
+void ledger_forget(struct ledger *ledger, const char *owner);
+
+/* The i-th owner's name, ordered by it, or NULL behind the last. */
+const char *ledger_owner_at(const struct ledger *ledger, size_t i);
+
+size_t ledger_count(const struct ledger *ledger); /* flows of all owners */
+size_t ledger_memory(const struct ledger *ledger);

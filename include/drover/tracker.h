@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The flows that end on this host, by its own conntrack table, which under DSR is the only one
+ * that sees both directions.
+ *
+ * A TCP flow begins with the end of its handshake (a flood of SYNs makes none) and ends with
+ * TIME_WAIT, CLOSE or its entry; a UDP flow begins with the first answer and ends with its entry.
+ * The tracker subscribes to conntrack's events first, and dumps the table then. If the kernel
+ * had to drop events (ENOBUFS), it doubles its receive buffer and dumps again. Connections that
+ * are older than conntrack's hooks are unknown there until they speak: they are read from the
+ * sockets (sock_diag), and looked for there until conntrack knows them.
+ */
+
+#include "drover/cleanup.h"
+#include "drover/flow_set.h"
+
+struct tracker;
+
+struct tracker_ops {
+	/* Is this one to be kept? The flow's original destination is flow->vip. */
+	bool (*wants)(const struct flow *flow, void *user_data);
+	/* It was added to (began) or removed from the set. */
+	void (*changed)(const struct flow *flow, bool began, void *user_data);
+	/* The first dump, or one after events were lost, has been read to its end. */
+	void (*complete)(void *user_data);
+	void *user_data;
+};
+
+struct tracker_stats {
+	uint64_t n_events;     /* conntrack messages read */
+	uint64_t n_overruns;   /* times that the kernel dropped events */
+	uint64_t n_refused;    /* flows that the set had no room for */
+	size_t receive_buffer; /* bytes, as the kernel granted them */
+	bool complete;         /* false until the dump that is under way has ended */
+};
+
+/*
+ * Subscribes, and begins the dump; flows is kept up to date and stays the caller's. Returns 0 or
+ * -errno (-EPERM without CAP_NET_ADMIN, -EPROTONOSUPPORT if the kernel has no conntrack).
+ */
+int tracker_open(
+	struct flow_set *flows, const struct tracker_ops *ops, struct tracker **ret_tracker);
+void tracker_free(struct tracker *tracker);
+DEFINE_CLEANUP(struct tracker, tracker_free)
+
+/* A descriptor that is readable when tracker_dispatch() has something to do. */
+int tracker_fd(const struct tracker *tracker);
+
+/*
+ * Reads what has come, a bounded piece of it: the loop's other sources get their turn. Returns 0,
+ * or -errno if the kernel cannot be listened to any more.
+ */
+int tracker_dispatch(struct tracker *tracker);
+
+/* Reads everything anew, because what is wanted has changed. Returns 0 or -errno. */
+int tracker_resync(struct tracker *tracker);
+
+struct tracker_stats tracker_stats(const struct tracker *tracker);

@@ -7,15 +7,6 @@
 
 #include "drover/plan.h"
 
-/* The first packet of a flow. */
-struct explain_flow {
-	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-	struct address client;
-	uint16_t client_port; /* host order */
-	struct address vip;
-	uint16_t vip_port;
-};
-
 enum explain_verdict {
 	EXPLAIN_FORWARD, /* to another host */
 	EXPLAIN_LOCAL,   /* its member is this host */
@@ -35,7 +26,8 @@ struct explanation {
 	char reason[256];
 };
 
-void explain_flow(const struct plan *plan, const struct explain_flow *flow,
-	struct explanation *ret_explanation);
+/* For the first packet of a flow. */
+void explain_flow(
+	const struct plan *plan, const struct flow *flow, struct explanation *ret_explanation);
 
 const char *explain_verdict_name(enum explain_verdict verdict);

@@ -16,6 +16,7 @@
 
 #include "drover/buckets.h"
 #include "drover/cluster.h"
+#include "drover/flow.h"
 #include "drover/table_cache.h"
 
 struct plan_member {
@@ -64,10 +65,8 @@ struct plan_outgoing {
 
 /* A flow that stays with its member, whatever its slot or its memory says. */
 struct plan_pin {
-	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-	struct address client, vip;
-	uint16_t client_port, vip_port; /* host order */
-	size_t member;                  /* index into group.members */
+	struct flow flow;
+	size_t member; /* index into group.members */
 };
 
 struct plan_peer {

@@ -263,7 +263,7 @@ static json_t *command_rules(struct daemon *daemon, const json_t *request)
 	return text ? json_pack("{s:b, s:s}", "ok", true, "rules", text) : NULL;
 }
 
-static int parse_flow(const json_t *request, struct explain_flow *ret_flow)
+static int parse_flow(const json_t *request, struct flow *ret_flow)
 {
 	const char *protocol = argument(request, "protocol");
 	const char *client = argument(request, "client"), *vip = argument(request, "vip");
@@ -281,8 +281,7 @@ static int parse_flow(const json_t *request, struct explain_flow *ret_flow)
 	return endpoint_parse(vip, &ret_flow->vip, &ret_flow->vip_port);
 }
 
-static json_t *explain(
-	const struct cluster *cluster, const struct explain_flow *flow, const char *without)
+static json_t *explain(const struct cluster *cluster, const struct flow *flow, const char *without)
 {
 	const struct plan_what_if what_if = { .without = without, .assume_active = true };
 	_cleanup_(plan_free_p) struct plan *plan = NULL;
@@ -297,7 +296,7 @@ static json_t *explain(
 static json_t *command_explain(struct daemon *daemon, const json_t *request)
 {
 	const char *without = argument(request, "without");
-	struct explain_flow flow = { .protocol = 0 };
+	struct flow flow = { .protocol = 0 };
 	json_t *reply;
 
 	if (parse_flow(request, &flow) < 0)

@@ -45,7 +45,7 @@ static const struct plan_group *find_group(const struct plan *plan, const struct
 	return NULL;
 }
 
-static void explain_outgoing(const struct explain_flow *flow, const struct plan_outgoing *outgoing,
+static void explain_outgoing(const struct flow *flow, const struct plan_outgoing *outgoing,
 	struct explanation *explanation)
 {
 	const struct plan_member *member = &explanation->group->members[outgoing->member];
@@ -59,7 +59,7 @@ static void explain_outgoing(const struct explain_flow *flow, const struct plan_
 #define STAYS "a client stays with its member until silent for %u s"
 
 static void explain_hash(
-	const struct plan *plan, const struct explain_flow *flow, struct explanation *explanation)
+	const struct plan *plan, const struct flow *flow, struct explanation *explanation)
 {
 	const struct plan_distribution *distribution = explanation->distribution;
 	const struct plan_table *table = &explanation->group->tables[distribution->table];
@@ -86,7 +86,7 @@ static void explain_hash(
 	conclude_member(explanation, &explanation->group->members[member], why);
 }
 
-static void explain_draw(const struct explain_flow *flow, struct explanation *explanation)
+static void explain_draw(const struct flow *flow, struct explanation *explanation)
 {
 	const struct plan_distribution *distribution = explanation->distribution;
 	bool in_turn = distribution->scheduler == CONF_SCHEDULER_RR;
@@ -105,7 +105,7 @@ static void explain_draw(const struct explain_flow *flow, struct explanation *ex
 }
 
 static void explain_distribution(
-	const struct plan *plan, const struct explain_flow *flow, struct explanation *explanation)
+	const struct plan *plan, const struct flow *flow, struct explanation *explanation)
 {
 	const struct plan_distribution *distribution = explanation->distribution;
 	const struct plan_table *table = &explanation->group->tables[distribution->table];
@@ -125,8 +125,8 @@ static void explain_distribution(
 		conclude_nobody(explanation);
 }
 
-void explain_flow(const struct plan *plan, const struct explain_flow *flow,
-	struct explanation *ret_explanation)
+void explain_flow(
+	const struct plan *plan, const struct flow *flow, struct explanation *ret_explanation)
 {
 	struct explanation *explanation = ret_explanation;
 	const struct plan_outgoing *outgoing;

@@ -21,7 +21,7 @@ int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct
 {
 	const char *service;
 	const struct plan_distribution *distribution = plan_find_distribution(
-		group, pin->protocol, pin->vip_port, &service);
+		group, pin->flow.protocol, pin->flow.vip_port, &service);
 	struct plan_table *table;
 	struct plan_pin *pins;
 	bool drawn, by_port;
@@ -31,13 +31,13 @@ int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct
 	if (!distribution)
 		return -ENOENT;
 	drawn = plan_is_drawn(distribution);
-	if (drawn && pin->protocol == IPPROTO_UDP && distribution->persistence == 0)
+	if (drawn && pin->flow.protocol == IPPROTO_UDP && distribution->persistence == 0)
 		return 0;
 	if (!drawn && distribution->persistence == 0) {
 		table = &group->tables[distribution->table];
 		by_port = distribution->scheduler == CONF_SCHEDULER_HASH;
-		slot = flow_hash_bucket(
-			&pin->client, by_port, pin->client_port, plan->seed, plan->n_buckets);
+		slot = flow_hash_bucket(&pin->flow.client, by_port, pin->flow.client_port,
+			plan->seed, plan->n_buckets);
 		if (table->slots[slot] == pin->member)
 			return 0;
 		r = mark_slot(plan, table, slot);

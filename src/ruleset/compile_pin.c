@@ -12,7 +12,7 @@
 
 static bool is_of_family(const struct plan_pin *pin, int family)
 {
-	return pin->vip.family == family;
+	return pin->flow.vip.family == family;
 }
 
 bool compile_has_pins(const struct plan_group *group, int family)
@@ -37,23 +37,23 @@ static void append(struct ruleset_value *key, const void *bytes, size_t length)
 
 static struct ruleset_value flow_key(const struct plan_pin *pin, bool is_error)
 {
-	const struct ruleset_value client_port = build_port(pin->client_port);
-	const struct ruleset_value vip_port = build_port(pin->vip_port);
-	size_t size = address_size(pin->vip.family);
+	const struct ruleset_value client_port = build_port(pin->flow.client_port);
+	const struct ruleset_value vip_port = build_port(pin->flow.vip_port);
+	size_t size = address_size(pin->flow.vip.family);
 	struct ruleset_value key = { .length = 0 };
 
-	append(&key, &pin->protocol, 1);
+	append(&key, &pin->flow.protocol, 1);
 	if (is_error) {
-		append(&key, pin->vip.bytes, size);
-		append(&key, pin->client.bytes, size);
+		append(&key, pin->flow.vip.bytes, size);
+		append(&key, pin->flow.client.bytes, size);
 		memcpy(key.bytes + key.length, vip_port.bytes, 2);
 		memcpy(key.bytes + key.length + 2, client_port.bytes, 2);
 		key.length += 4;
 		return key;
 	}
-	append(&key, pin->client.bytes, size);
+	append(&key, pin->flow.client.bytes, size);
 	append(&key, client_port.bytes, 2);
-	append(&key, pin->vip.bytes, size);
+	append(&key, pin->flow.vip.bytes, size);
 	append(&key, vip_port.bytes, 2);
 	return key;
 }

@@ -33,17 +33,19 @@ static struct plan_pin flow_at(
 	const struct plan_group *group, const struct address *first, unsigned int i)
 {
 	struct plan_pin pin = {
-		.protocol = group->distributions[0].protocol,
-		.client = *first,
-		.vip = group->vips[0].prefix.address,
-		.client_port = (uint16_t)(FIRST_PORT + i % FLOWS_PER_ADDRESS),
-		.vip_port = group->distributions[0].ports[0].range.first,
+		.flow = {
+			.protocol = group->distributions[0].protocol,
+			.client = *first,
+			.vip = group->vips[0].prefix.address,
+			.client_port = (uint16_t)(FIRST_PORT + i % FLOWS_PER_ADDRESS),
+			.vip_port = group->distributions[0].ports[0].range.first,
+		},
 	};
 	uint32_t host;
 
 	memcpy(&host, first->bytes, sizeof(host));
 	host = htonl(ntohl(host) + i / FLOWS_PER_ADDRESS);
-	memcpy(pin.client.bytes, &host, sizeof(host));
+	memcpy(pin.flow.client.bytes, &host, sizeof(host));
 	return pin;
 }
 
@@ -55,7 +57,7 @@ static int pin_flows(const struct plan *plan, struct plan_group *group, const st
 	for (unsigned int i = 0; i < n; i++) {
 		struct plan_pin pin = flow_at(group, first, i);
 		uint32_t slot = flow_hash_bucket(
-			&pin.client, true, pin.client_port, plan->seed, plan->n_buckets);
+			&pin.flow.client, true, pin.flow.client_port, plan->seed, plan->n_buckets);
 
 		pin.member = (table->slots[slot] + 1U) % group->n_members;
 		if (plan_add_pin(plan, group, &pin) != 1)

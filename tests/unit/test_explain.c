@@ -145,7 +145,7 @@ struct flow_case {
 
 static void check(const struct plan *plan, const struct flow_case *c)
 {
-	const struct explain_flow flow = {
+	const struct flow flow = {
 		.protocol = c->protocol,
 		.client = address_of(c->client ? c->client : "198.51.100.77"),
 		.client_port = 40000,

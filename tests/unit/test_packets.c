@@ -84,11 +84,13 @@ static size_t member_at(const char *way)
 static int try_pin(struct fixture *f, const struct packet *packet, size_t member)
 {
 	const struct plan_pin one = {
-		.protocol = packet->protocol,
-		.client = address_of(packet->client),
-		.vip = address_of(packet->vip),
-		.client_port = packet->client_port,
-		.vip_port = packet->vip_port,
+		.flow = {
+			.protocol = packet->protocol,
+			.client = address_of(packet->client),
+			.vip = address_of(packet->vip),
+			.client_port = packet->client_port,
+			.vip_port = packet->vip_port,
+		},
 		.member = member,
 	};
 

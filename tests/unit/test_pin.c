@@ -40,19 +40,21 @@ static struct plan_pin pin_of(uint8_t protocol, const char *client, uint16_t cli
 	const char *vip, uint16_t vip_port, size_t member)
 {
 	return (struct plan_pin){
-		.protocol = protocol,
-		.client = address_of(client),
-		.vip = address_of(vip),
-		.client_port = client_port,
-		.vip_port = vip_port,
+		.flow = {
+			.protocol = protocol,
+			.client = address_of(client),
+			.vip = address_of(vip),
+			.client_port = client_port,
+			.vip_port = vip_port,
+		},
 		.member = member,
 	};
 }
 
 static uint32_t slot_of(const struct fixture *f, const struct plan_pin *pin, bool by_port)
 {
-	return flow_hash_bucket(
-		&pin->client, by_port, pin->client_port, f->plan->seed, f->plan->n_buckets);
+	return flow_hash_bucket(&pin->flow.client, by_port, pin->flow.client_port, f->plan->seed,
+		f->plan->n_buckets);
 }
 
 static int add(struct fixture *f, const struct plan_pin *pin)

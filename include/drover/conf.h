@@ -31,6 +31,10 @@ enum {
 	CONF_MEMBERS_MAX = 256,       /* per group; the least number of buckets */
 	CONF_SERVICES_MAX = 1024,     /* per group */
 	CONF_PERSISTENCE_MAX = 86400, /* seconds */
+	CONF_PINS_MAX = 262144,
+	CONF_PINS_DEFAULT = 65536,
+	CONF_TAKEOVER_WAIT_MAX = 300, /* seconds */
+	CONF_TAKEOVER_WAIT_DEFAULT = 5,
 };
 
 /* Where in which file something was written; file is owned by the conf. */
@@ -125,7 +129,8 @@ struct conf_sync {
 	bool has_multicast;
 	struct address multicast;
 	uint16_t port;
-	char *key_file; /* NULL if none; not read here */
+	char *key_file; /* not read here */
+	struct conf_location location;
 };
 
 struct conf {
@@ -135,8 +140,10 @@ struct conf {
 	enum conf_election election;
 	uint32_t buckets; /* power of two */
 	uint32_t seed;
-	bool counters; /* count packets and bytes, per member and per service */
-	char *control; /* path of the control socket */
+	bool counters;              /* count packets and bytes, per member and per service */
+	unsigned int pins;          /* the most flows that are pinned */
+	unsigned int takeover_wait; /* seconds that activation waits to know all flows */
+	char *control;              /* path of the control socket */
 	struct conf_group *groups;
 	size_t n_groups;
 	struct conf_sync sync;

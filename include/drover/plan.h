@@ -17,6 +17,7 @@
 #include "drover/buckets.h"
 #include "drover/cluster.h"
 #include "drover/flow.h"
+#include "drover/ledger.h"
 #include "drover/table_cache.h"
 
 struct plan_member {
@@ -45,6 +46,13 @@ struct plan_port {
 	struct conf_location location;
 };
 
+/* A live flow that packets have been remembered by: the kernel's memory begins with it. */
+struct plan_memory {
+	struct address client;
+	uint16_t client_port; /* host order */
+	size_t member;        /* index into group.members */
+};
+
 struct plan_distribution {
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	enum conf_scheduler scheduler;
@@ -54,6 +62,8 @@ struct plan_distribution {
 	struct plan_port *ports;  /* sorted by number; none means every port */
 	size_t n_ports;
 	const char *service; /* of the first service */
+	struct plan_memory *memories;
+	size_t n_memories;
 	struct conf_location location;
 };
 
@@ -136,19 +146,52 @@ void plan_free(struct plan *plan);
 DEFINE_CLEANUP(struct plan, plan_free)
 
 /*
- * Pins a flow to a member of the group, given by pin->member. Returns 1 if it is
- * needed: the flow's slot is another's, or it was drawn and so is no function of its slot. Returns
- * 0 if it is not: the flow goes to this member anyway, or by datagrams to everyone. -ENOENT: it
- * belongs to no service; or -ENOMEM. Two members may claim one flow for a while: pins are
- * all kept, and that of those members whose mark is the lowest has it.
+ * Pins a flow to a member of the group, given by pin->member. Returns 1 if it was
+ * needed, 0 if it was not: the flow goes to this member anyway, or by datagrams to everyone.
+ * -ENOENT: it belongs to no service; or -ENOMEM. Two members may claim one flow for a
+ * while: pins are all kept, and that of those members whose mark is the lowest has it.
  */
 int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct plan_pin *pin);
+
+/*
+ * True if the flow would not be found at this member without a pin: its slot is another's, or it
+ * was drawn and so is no function of its slot.
+ */
+bool plan_needs_pin(const struct plan *plan, const struct plan_group *group,
+	const struct plan_distribution *distribution, const struct plan_pin *pin);
+
+struct plan_keep {
+	size_t max_pins; /* of all groups together */
+	/*
+	 * Also fill in what memories are to begin with where they are made: the host takes the
+	 * duty, or somebody has flushed them. The kernel keeps up memories that are there.
+	 */
+	bool remember;
+};
+
+struct plan_kept {
+	size_t n_pins;
+	size_t n_left_out; /* flows that would need a pin, beyond the most that are allowed */
+	size_t n_remembered;
+};
+
+/*
+ * Sees to it that all flows of the ledger stay with their owners, as far as these are members of
+ * a group that the plan has: pins those whose slot is another member's, and has memories begin
+ * with those that were drawn. Returns 0, or -ENOMEM.
+ */
+int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct plan_keep *keep,
+	struct plan_kept *ret_kept);
 
 /*
  * True if the scheduler draws anew for each packet (rr, random): then a TCP flow's member must be
  * remembered, and a UDP flow has none.
  */
 bool plan_is_drawn(const struct plan_distribution *distribution);
+
+/* True if the kernel has to remember the member of each flow; of flows or of clients. */
+bool plan_remembers_flows(const struct plan_distribution *distribution);
+bool plan_remembers(const struct plan_distribution *distribution);
 
 /* The outgoing range that has a port of the VIPs, NULL if none has. */
 const struct plan_outgoing *plan_find_outgoing(const struct plan_group *group, uint16_t port);

@@ -333,6 +333,15 @@ static void check_node(struct reader *reader)
 			conf->node);
 }
 
+/* Whoever asks for sync and would be heard by nobody must not find out at the first failover. */
+static void check_sync(struct reader *reader)
+{
+	const struct conf_sync *sync = &reader->conf->sync;
+
+	if (sync->present && sync->n_peers == 0 && !sync->has_multicast)
+		fault_add(reader, sync->location, "sync has neither peers nor multicast");
+}
+
 void conf_check(struct reader *reader)
 {
 	const struct conf *conf = reader->conf;
@@ -341,4 +350,5 @@ void conf_check(struct reader *reader)
 		check_group(reader, &conf->groups[i]);
 	check_vip_overlaps(reader);
 	check_node(reader);
+	check_sync(reader);
 }

@@ -13,6 +13,8 @@ static struct conf *conf_new(const char *path)
 	if (!conf)
 		return NULL;
 	conf->buckets = CONF_BUCKETS_DEFAULT;
+	conf->pins = CONF_PINS_DEFAULT;
+	conf->takeover_wait = CONF_TAKEOVER_WAIT_DEFAULT;
 	conf->counters = true;
 	conf->seed = CONF_DEFAULT_SEED;
 	conf->path = strdup(path);

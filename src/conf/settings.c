@@ -85,6 +85,20 @@ static void read_counters(struct reader *reader, const config_setting_t *setting
 	conf->counters = config_setting_get_bool(setting);
 }
 
+static void read_pins(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf *conf = object;
+
+	read_number(reader, setting, 0, CONF_PINS_MAX, &conf->pins);
+}
+
+static void read_takeover_wait(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf *conf = object;
+
+	read_number(reader, setting, 0, CONF_TAKEOVER_WAIT_MAX, &conf->takeover_wait);
+}
+
 static void read_control(struct reader *reader, const config_setting_t *setting, void *object)
 {
 	struct conf *conf = object;
@@ -160,13 +174,14 @@ static void read_sync(struct reader *reader, const config_setting_t *setting, vo
 		{ "peers", VALUE_TEXTS, 0, read_peer },
 		{ "multicast", VALUE_TEXT, 0, read_multicast },
 		{ "port", VALUE_NUMBER, 0, read_sync_port },
-		{ "key_file", VALUE_TEXT, 0, read_key_file },
+		{ "key_file", VALUE_TEXT, KEY_REQUIRED, read_key_file },
 	};
 	struct scope scope = { .kind = "sync" };
 	struct conf *conf = object;
 
 	conf->sync.present = true;
 	conf->sync.port = SYNC_PORT_DEFAULT;
+	conf->sync.location = reader_locate(reader, setting);
 	reader_enter(reader, &scope);
 	reader_section(reader, setting, keys, ARRAY_SIZE(keys), &conf->sync);
 	reader_leave(reader);
@@ -183,6 +198,8 @@ void settings_read(struct reader *reader, const config_setting_t *root)
 		{ "buckets", VALUE_NUMBER, 0, read_buckets },
 		{ "seed", VALUE_NUMBER, 0, read_seed },
 		{ "counters", VALUE_BOOLEAN, 0, read_counters },
+		{ "pins", VALUE_NUMBER, 0, read_pins },
+		{ "takeover_wait", VALUE_NUMBER, 0, read_takeover_wait },
 		{ "control", VALUE_TEXT, 0, read_control },
 		{ "groups", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED, group_read },
 		{ "sync", VALUE_SECTION, 0, read_sync },

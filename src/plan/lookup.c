@@ -2,10 +2,22 @@
 #include "drover/plan.h"
 #include "drover/ports.h"
 
+#include <netinet/in.h>
+
 bool plan_is_drawn(const struct plan_distribution *distribution)
 {
 	return distribution->scheduler == CONF_SCHEDULER_RR ||
 	       distribution->scheduler == CONF_SCHEDULER_RANDOM;
+}
+
+bool plan_remembers_flows(const struct plan_distribution *distribution)
+{
+	return distribution->protocol == IPPROTO_TCP && plan_is_drawn(distribution);
+}
+
+bool plan_remembers(const struct plan_distribution *distribution)
+{
+	return distribution->persistence > 0 || plan_remembers_flows(distribution);
 }
 
 const struct plan_outgoing *plan_find_outgoing(const struct plan_group *group, uint16_t port)

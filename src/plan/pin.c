@@ -17,30 +17,42 @@ static int mark_slot(const struct plan *plan, struct plan_table *table, uint32_t
 	return 0;
 }
 
+/* The slot that a flow falls into where nothing is remembered of it. */
+static uint32_t slot_of(const struct plan *plan, const struct plan_distribution *distribution,
+	const struct flow *flow)
+{
+	bool by_port = distribution->scheduler == CONF_SCHEDULER_HASH && !distribution->persistence;
+
+	return flow_hash_bucket(
+		&flow->client, by_port, flow->client_port, plan->seed, plan->n_buckets);
+}
+
+bool plan_needs_pin(const struct plan *plan, const struct plan_group *group,
+	const struct plan_distribution *distribution, const struct plan_pin *pin)
+{
+	const struct plan_table *table = &group->tables[distribution->table];
+
+	if (plan_is_drawn(distribution))
+		return pin->flow.protocol == IPPROTO_TCP || distribution->persistence > 0;
+	return table->slots[slot_of(plan, distribution, &pin->flow)] != pin->member;
+}
+
 int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct plan_pin *pin)
 {
 	const char *service;
 	const struct plan_distribution *distribution = plan_find_distribution(
 		group, pin->flow.protocol, pin->flow.vip_port, &service);
-	struct plan_table *table;
 	struct plan_pin *pins;
-	bool drawn, by_port;
-	uint32_t slot;
 	int r;
 
 	if (!distribution)
 		return -ENOENT;
-	drawn = plan_is_drawn(distribution);
-	if (drawn && pin->flow.protocol == IPPROTO_UDP && distribution->persistence == 0)
+	if (!plan_needs_pin(plan, group, distribution, pin))
 		return 0;
-	if (!drawn && distribution->persistence == 0) {
-		table = &group->tables[distribution->table];
-		by_port = distribution->scheduler == CONF_SCHEDULER_HASH;
-		slot = flow_hash_bucket(&pin->flow.client, by_port, pin->flow.client_port,
-			plan->seed, plan->n_buckets);
-		if (table->slots[slot] == pin->member)
-			return 0;
-		r = mark_slot(plan, table, slot);
+	/* Where flows or clients are remembered every packet looks for pins, whatever its slot. */
+	if (!plan_remembers(distribution)) {
+		r = mark_slot(plan, &group->tables[distribution->table],
+			slot_of(plan, distribution, &pin->flow));
 		if (r < 0)
 			return r;
 	}

@@ -475,8 +475,10 @@ static void group_done(struct plan_group *group)
 		free(group->tables[i].slots);
 		free(group->tables[i].pinned);
 	}
-	for (size_t i = 0; i < group->n_distributions; i++)
+	for (size_t i = 0; i < group->n_distributions; i++) {
 		free(group->distributions[i].ports);
+		free(group->distributions[i].memories);
+	}
 	free(group->members);
 	free(group->tables);
 	free(group->distributions);

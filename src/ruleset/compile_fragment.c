@@ -37,7 +37,8 @@ const char *compile_first_fragments(struct compiler *c)
 	struct ruleset_rule *rule;
 
 	c->fragments = compile_memory(c, compile_name(c, "fragments", NULL),
-		compile_group_origin(c), FRAGMENTS_MAX, FRAGMENT_TIMEOUT);
+		compile_group_origin(c), FRAGMENTS_MAX, FRAGMENT_TIMEOUT)
+			       ->name;
 	if (compile_has_family(c->group, AF_INET)) {
 		rule = build_rule(b, chain, NULL, compile_group_origin(c));
 		rule_look_up(rule, STATEMENT_REMEMBER, packet_digest(c, VIEW_IP), c->fragments);

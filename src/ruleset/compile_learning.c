@@ -4,8 +4,10 @@
  * (schedulers rr and random), and where a client was last (persistence).
  */
 #include "compiler.h"
+#include "drover/flow_hash.h"
 
 #include <netinet/in.h>
+#include <stdlib.h>
 
 enum {
 	REMEMBERED_MAX = 262144,
@@ -31,26 +33,56 @@ struct learning {
 	enum conf_scheduler fallback; /* when nothing is remembered, nor can be */
 };
 
-static bool remembers_flows(const struct plan_distribution *distribution)
+static int compare_memories(const void *a, const void *b)
 {
-	return distribution->protocol == IPPROTO_TCP && plan_is_drawn(distribution);
+	const struct ruleset_element *x = a, *y = b;
+	int order = ruleset_compare_keys(KEY_NUMBER, &x->key, &y->key);
+
+	return order ? order : x->mark < y->mark ? -1 : x->mark > y->mark;
 }
 
-static bool remembers_clients(const struct plan_distribution *distribution)
+/* Of several that share a digest one stays, and room is left for what packets will add. */
+static void finish_memories(struct ruleset_set *set)
 {
-	return distribution->persistence > 0;
+	size_t n = 0;
+
+	if (set->n_elements > 0)
+		qsort(set->elements, set->n_elements, sizeof(*set->elements), compare_memories);
+	for (size_t i = 0; i < set->n_elements && n < REMEMBERED_MAX / 4 * 3; i++)
+		if (n == 0 || ruleset_compare_keys(KEY_NUMBER, &set->elements[n - 1].key,
+				      &set->elements[i].key) != 0)
+			set->elements[n++] = set->elements[i];
+	set->n_elements = n;
+}
+
+/* The digests that the rules will make of packets: see compile_digest(). */
+static void fill_memory(struct compiler *c, struct ruleset_set *set,
+	const struct plan_distribution *distribution, bool by_port)
+{
+	for (size_t i = 0; i < distribution->n_memories; i++) {
+		const struct plan_memory *memory = &distribution->memories[i];
+		struct ruleset_element *element = build_element(&c->build, set, NULL);
+
+		element->key = build_number(flow_hash_bucket(&memory->client, by_port,
+			memory->client_port, c->plan->seed, set->modulus));
+		element->mark = c->group->members[memory->member].mark;
+	}
+	finish_memories(set);
 }
 
 static const char *memory_map(struct compiler *c, const struct plan_distribution *distribution,
-	const char *kind, unsigned int seconds)
+	const char *kind, unsigned int seconds, bool by_port)
 {
 	char *name = compile_distribution_name(c, kind, distribution);
 	const struct ruleset_set *known = compile_find_set(c, name);
+	struct ruleset_set *set;
 
 	if (known)
 		return known->name;
-	return compile_memory(
+	set = compile_memory(
 		c, name, compile_distribution_origin(c, distribution), REMEMBERED_MAX, seconds);
+	fill_memory(c, set, distribution, by_port);
+	return set->name;
 }
 
 /* All services of a client lead to one member if its address alone is what counts. */
@@ -58,7 +90,7 @@ static struct learning learning_init(
 	struct compiler *c, const struct plan_distribution *distribution)
 {
 	const enum ruleset_field flow[] = { c->view->client, c->view->client_port };
-	bool of_clients = remembers_clients(distribution);
+	bool of_clients = distribution->persistence > 0;
 	enum conf_scheduler stateless = of_clients ? CONF_SCHEDULER_SOURCE : CONF_SCHEDULER_HASH;
 	struct learning learning = {
 		.distribution = distribution,
@@ -68,11 +100,11 @@ static struct learning learning_init(
 		.fallback = stateless,
 	};
 
-	if (remembers_flows(distribution))
-		learning.flows.map = memory_map(c, distribution, "learned", FLOW_TIMEOUT);
+	if (plan_remembers_flows(distribution))
+		learning.flows.map = memory_map(c, distribution, "learned", FLOW_TIMEOUT, true);
 	if (of_clients)
 		learning.clients.map = memory_map(
-			c, distribution, "clients", distribution->persistence);
+			c, distribution, "clients", distribution->persistence, false);
 	return learning;
 }
 
@@ -166,13 +198,13 @@ const char *compile_learning(struct compiler *c, const struct plan_distribution 
 	struct ruleset_rule *rule;
 	const char *buckets;
 
-	if (!remembers_clients(distribution) && !remembers_flows(distribution))
+	if (!plan_remembers(distribution))
 		return NULL;
 	learning = learning_init(c, distribution);
 	buckets = compile_table(c, distribution->fallback, DATA_VERDICT);
 	chain = build_chain(b,
 		compile_distribution_name(c,
-			remembers_clients(distribution) ? view->recall : view->learn, distribution),
+			distribution->persistence > 0 ? view->recall : view->learn, distribution),
 		compile_distribution_origin(c, distribution));
 	compile_pin_rule(c, chain);
 	if (learning.flows.map)

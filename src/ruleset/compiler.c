@@ -48,7 +48,7 @@ struct ruleset_source compile_digest(
 	return source;
 }
 
-const char *compile_memory(
+struct ruleset_set *compile_memory(
 	struct compiler *c, char *name, char *origin, uint32_t size, unsigned int seconds)
 {
 	struct ruleset_set *set = build_set(&c->build, name, origin);
@@ -59,7 +59,7 @@ const char *compile_memory(
 	set->dynamic = true;
 	set->size = size;
 	set->timeout_ms = UINT64_C(1000) * seconds;
-	return set->name;
+	return set;
 }
 
 void compile_match_any_bit(

@@ -80,8 +80,8 @@ struct ruleset_source compile_mark(void);
 struct ruleset_source compile_digest(
 	struct compiler *c, const enum ruleset_field *fields, size_t n_fields);
 
-/* Makes a map from digests to marks that packets fill; returns its name. */
-const char *compile_memory(
+/* Makes a map from digests to marks that packets fill. */
+struct ruleset_set *compile_memory(
 	struct compiler *c, char *name, char *origin, uint32_t size, unsigned int seconds);
 
 /* Adds a match of the bits of mask, which is as long as the field, being not all zero. */

@@ -274,7 +274,8 @@ static void test_sample(void **state)
 static void test_defaults(void **state)
 {
 	_cleanup_(conf_free_p) struct conf *conf = parse_good(
-		"t", CONF("sync = { };", GROUP("A", "192.0.2.1", FE5, ALL)));
+		"t", CONF("sync = { multicast = \"239.1.1.1\"; key_file = \"/k\"; };",
+			     GROUP("A", "192.0.2.1", FE5, ALL)));
 
 	assert_int_equal(conf->election, CONF_ELECTION_MANUAL);
 	assert_int_equal(conf->buckets, CONF_BUCKETS_DEFAULT);
@@ -287,8 +288,10 @@ static void test_defaults(void **state)
 	assert_true(conf->sync.present);
 	assert_int_equal(conf->sync.port, 8848);
 	assert_int_equal(conf->sync.n_peers, 0);
-	assert_false(conf->sync.has_multicast);
-	assert_null(conf->sync.key_file);
+	assert_true(conf->sync.has_multicast);
+	assert_string_equal(conf->sync.key_file, "/k");
+	assert_int_equal(conf->pins, 65536);
+	assert_int_equal(conf->takeover_wait, 5);
 	(void)state;
 }
 
@@ -397,7 +400,9 @@ static void test_allowed(void **state)
 				"mac = \"02:00:00:00:00:05\"; outgoing = \"1-65535\"; }",
 				ALL)),
 		/* a node that only balances; VIPs side by side; no peers */
-		"interface = \"a234567890bcdef\"; node = \"lb1\"; sync = { peers = ( ); };\n"
+		"interface = \"a234567890bcdef\"; node = \"lb1\"; sync = { peers = ( ); key_file = "
+		"\"/k\";\n"
+		"multicast = \"ff02::1234\"; };\n"
 		"groups = ( { name = \"A\"; vips = [ \"192.0.2.0/25\", \"192.0.2.128/25\" ];\n"
 		"members = ( { name = \"m\"; address = \"10.0.0.1\"; weight = 0; } );\n"
 		"balancers = ( { name = \"lb1\"; address = \"10.0.0.2\"; } );\n"

@@ -108,6 +108,24 @@ static void test_slots_decide(void **state)
 	assert_slot_decides(DUAL(SERVICE("tcp", "")), IPPROTO_TCP, CLIENT, V4, true);
 }
 
+/* A client that is not remembered any more goes by its address; no slot has to lead to its pin. */
+static void test_clients_go_by_address(void **state)
+{
+	_cleanup_(fixture_done) struct fixture f = fixture_of(
+		SCHEDULED("tcp", "hash", "persistence = 60; "));
+	struct plan_group *group = &f.plan->groups[0];
+	struct plan_pin pin = pin_of(IPPROTO_TCP, CLIENT, 40000, V4, 80, 0);
+	size_t owner = group->tables[0].slots[slot_of(&f, &pin, false)];
+
+	(void)state;
+	pin.member = owner;
+	assert_int_equal(add(&f, &pin), 0);
+	pin.member = (owner + 1) % group->n_members;
+	assert_int_equal(add(&f, &pin), 1);
+	assert_int_equal(group->n_pins, 1);
+	assert_int_equal(pinned_slots(&f), 0);
+}
+
 /* A slot of nobody's drops: a flow that lives needs its pin there, too. */
 static void test_slots_of_nobody(void **state)
 {
@@ -132,8 +150,6 @@ static void test_what_was_drawn(void **state)
 	} cases[] = {
 		{ SCHEDULED("tcp", "rr", ""), IPPROTO_TCP, 1 },
 		{ SCHEDULED("tcp", "random", ""), IPPROTO_TCP, 1 },
-		{ SCHEDULED("tcp", "hash", "persistence = 60; "), IPPROTO_TCP, 1 },
-		{ SCHEDULED("udp", "source", "persistence = 60; "), IPPROTO_UDP, 1 },
 		{ SCHEDULED("udp", "rr", "persistence = 60; "), IPPROTO_UDP, 1 },
 		/* Each datagram goes to another member: there is nothing to keep. */
 		{ SCHEDULED("udp", "rr", ""), IPPROTO_UDP, 0 },
@@ -440,6 +456,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slots_decide),
+		cmocka_unit_test(test_clients_go_by_address),
 		cmocka_unit_test(test_slots_of_nobody),
 		cmocka_unit_test(test_what_was_drawn),
 		cmocka_unit_test(test_flows_of_no_service),

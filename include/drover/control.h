@@ -18,6 +18,7 @@
 #include "drover/cleanup.h"
 
 #include <jansson.h>
+#include <stdint.h>
 
 enum {
 	CONTROL_REQUEST_MAX = 64 * 1024, /* longer requests are refused */
@@ -45,6 +46,15 @@ struct control_server;
  * right namespace. Returns the reply: a new reference, NULL without memory.
  */
 typedef json_t *(*control_handler_t)(const json_t *request, void *user_data);
+
+/*
+ * For a handler whose answer takes time: it calls this, keeps the number, and returns NULL. Whoever
+ * asked waits until the number is answered; others are served meanwhile.
+ */
+uint64_t control_server_defer(struct control_server *server);
+
+/* Takes the reference to the reply. If who asked has gone, nothing happens. */
+void control_server_answer(struct control_server *server, uint64_t call, json_t *reply);
 
 /*
  * Listens on a path (mode 0660), replacing a stale socket file; a socket on

@@ -29,6 +29,7 @@ struct client {
 	int fd;
 	uint64_t last_turn; /* of the server's count: who was silent longest has the lowest */
 	bool ended;         /* will send no more, or must not */
+	uint64_t call;      /* its request is to be answered later; 0: none is */
 	char *reply;
 	size_t reply_size, sent;
 	size_t n_received;
@@ -48,6 +49,8 @@ struct control_server {
 	struct client *clients;
 	size_t n_clients;
 	uint64_t turn;
+	struct client *asking; /* whose request the handler is at */
+	uint64_t n_calls;
 };
 
 /* --- clients ------------------------------------------------------------- */
@@ -106,8 +109,14 @@ static int client_answer(struct client *client, const char *line, size_t size)
 	_cleanup_(json_decref_p) json_t *reply = NULL;
 
 	request = control_decode(line, size, server->netns, &reply);
-	if (request)
+	if (request) {
+		server->asking = client;
 		reply = server->handler(request, server->user_data);
+		server->asking = NULL;
+	}
+	/* Until it is answered only its end is of interest, which is always reported. */
+	if (client->call)
+		return client_listen_for(client, 0);
 	return client_set_reply(client, reply);
 }
 
@@ -175,10 +184,35 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *use
 	(void)fd;
 	(void)events;
 	client->last_turn = ++client->server->turn;
-	r = client->reply ? client_send(client) : client_receive(client);
+	if (client->call)
+		r = -ECONNRESET;
+	else
+		r = client->reply ? client_send(client) : client_receive(client);
 	if (r < 0)
 		client_free(client);
 	return 0;
+}
+
+/* --- answers that come later ------------------------------------------------ */
+
+uint64_t control_server_defer(struct control_server *server)
+{
+	server->asking->call = ++server->n_calls;
+	return server->n_calls;
+}
+
+void control_server_answer(struct control_server *server, uint64_t call, json_t *reply)
+{
+	_cleanup_(json_decref_p) json_t *owned = reply;
+
+	for (struct client *client = server->clients; client; client = client->next) {
+		if (client->call != call)
+			continue;
+		client->call = 0;
+		if (client_set_reply(client, owned) < 0)
+			client_free(client);
+		return;
+	}
 }
 
 /* --- the server ---------------------------------------------------------- */

@@ -11,8 +11,8 @@
 json_t *answer(const json_t *request, void *user_data)
 {
 	const char *command = json_string_value(json_object_get(request, "command"));
+	struct fixture *f = user_data;
 
-	(void)user_data;
 	if (strcmp(command, "echo") == 0)
 		return json_pack("{s:b, s:O}", "ok", 1, "request", request);
 	if (strcmp(command, "big") == 0) {
@@ -20,6 +20,14 @@ json_t *answer(const json_t *request, void *user_data)
 
 		memset(text, 'x', BIG_REPLY);
 		return json_pack("{s:b, s:s#}", "ok", 1, "text", text, BIG_REPLY);
+	}
+	if (strcmp(command, "later") == 0) {
+		f->call = control_server_defer(f->server);
+		return NULL;
+	}
+	if (strcmp(command, "now") == 0) {
+		control_server_answer(f->server, f->call, json_pack("{s:b}", "late", 1));
+		return control_reply_ok();
 	}
 	if (strcmp(command, "nothing") == 0)
 		return NULL;

@@ -18,13 +18,17 @@ struct fixture {
 	struct control_server *server;
 	int stop_fd;
 	pthread_t thread;
+	uint64_t call; /* of the last "later"; the thread's */
 };
 
 int set_up(void **state);
 int tear_down(void **state);
 #define control_test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
-/* The handler: echoes the request, gives a big reply or nothing, or refuses. */
+/*
+ * The handler: echoes the request, gives a big reply or nothing, or refuses. "later" is answered by
+ * the next "now".
+ */
 json_t *answer(const json_t *request, void *user_data);
 
 /* Asks as droverctl does. */

@@ -48,6 +48,46 @@ static void test_ask_without_an_answer(void **state)
 	expect_alive(f);
 }
 
+static void tell(const struct fixture *f, const char *command)
+{
+	_cleanup_(json_decref_p) json_t *reply = NULL;
+
+	assert_int_equal(ask(f, command, &reply), 0);
+	assert_true(json_is_true(json_object_get(reply, "ok")));
+}
+
+/* Who waits for its answer holds up nobody, and its next request waits with it. */
+static void test_answers_that_come_later(void **state)
+{
+	_cleanup_(free_p) char *later = make_request("later"), *echo = make_request("echo");
+	_cleanup_(json_decref_p) json_t *first = NULL, *second = NULL;
+	struct fixture *f = *state;
+	_cleanup_(close_p) int fd = connect_raw(f);
+
+	send_text(fd, later);
+	send_text(fd, echo);
+	expect_alive(f);
+	assert_false(is_readable_within(fd, 0));
+	tell(f, "now");
+	first = receive_reply(fd);
+	assert_true(json_is_true(json_object_get(first, "late")));
+	second = receive_reply(fd);
+	assert_non_null(json_object_get(second, "request"));
+}
+
+static void test_nobody_waits_any_more(void **state)
+{
+	_cleanup_(free_p) char *later = make_request("later");
+	struct fixture *f = *state;
+	int fd = connect_raw(f);
+
+	send_text(fd, later);
+	expect_alive(f);
+	close(fd);
+	tell(f, "now");
+	tell(f, "now");
+}
+
 static void test_ask_big_reply(void **state)
 {
 	_cleanup_(json_decref_p) json_t *reply = NULL;
@@ -211,6 +251,8 @@ int main(void)
 		control_test(test_ask),
 		control_test(test_ask_gets_errors),
 		control_test(test_ask_without_an_answer),
+		control_test(test_answers_that_come_later),
+		control_test(test_nobody_waits_any_more),
 		control_test(test_ask_big_reply),
 		control_test(test_ask_nobody),
 		control_test(test_ask_a_bad_daemon),

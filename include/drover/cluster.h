@@ -99,6 +99,13 @@ enum cluster_role {
 int cluster_set_role(struct cluster *cluster, const char *group, enum cluster_role role);
 enum cluster_role cluster_role(const struct cluster *cluster, const struct conf_group *group);
 
+/*
+ * The epoch of this node's duty in a group: of two balancers that are active at once, the one with
+ * the lower epoch gives way. 0 while it is not active; on becoming so it is 1, until it is set.
+ */
+void cluster_set_epoch(struct cluster *cluster, const char *group, uint64_t epoch);
+uint64_t cluster_epoch(const struct cluster *cluster, const struct conf_group *group);
+
 /* True if this node is a balancer of the group (a member with balancer = true counts). */
 bool cluster_is_balancer(const struct cluster *cluster, const struct conf_group *group);
 

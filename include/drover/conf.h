@@ -177,6 +177,13 @@ DEFINE_CLEANUP(struct conf, conf_free)
 
 void conf_errors_done(struct conf_errors *errors);
 
+/*
+ * A digest of what decides where flows go, as far as the file says it: groups, VIPs, members and
+ * their weights, services. Equal on nodes whose files agree in that; order in the file does
+ * not matter where it has no meaning. 0 without memory.
+ */
+uint64_t conf_fingerprint(const struct conf *conf);
+
 /* Names as the file writes them: "hash", "manual", "tcp", … */
 const char *conf_scheduler_name(enum conf_scheduler scheduler);
 const char *conf_election_name(enum conf_election election);

@@ -16,6 +16,7 @@ struct neighbour {
 struct duty {
 	char *group;
 	enum cluster_role role;
+	uint64_t epoch;
 };
 
 struct cluster {
@@ -104,7 +105,11 @@ static int add_duty(struct cluster *cluster, const char *group, enum cluster_rol
 	name = strdup(group);
 	if (!name)
 		return -ENOMEM;
-	grown[cluster->n_duties++] = (struct duty){ .group = name, .role = role };
+	grown[cluster->n_duties++] = (struct duty){
+		.group = name,
+		.role = role,
+		.epoch = 1,
+	};
 	return 0;
 }
 
@@ -150,6 +155,21 @@ int cluster_set_role(struct cluster *cluster, const char *name, enum cluster_rol
 			return r;
 	}
 	return 1;
+}
+
+void cluster_set_epoch(struct cluster *cluster, const char *group, uint64_t epoch)
+{
+	struct duty *duty = find_duty(cluster, group);
+
+	if (duty)
+		duty->epoch = epoch;
+}
+
+uint64_t cluster_epoch(const struct cluster *cluster, const struct conf_group *group)
+{
+	const struct duty *duty = find_duty(cluster, group->name);
+
+	return duty && duty->role == ROLE_ACTIVE ? duty->epoch : 0;
 }
 
 /* --- link and neighbours --------------------------------------------------- */

@@ -192,3 +192,10 @@ const char *conf_protocol_name(enum conf_protocol protocol);
 /* Finds by name; returns NULL if there is none. */
 const struct conf_group *conf_find_group(const struct conf *conf, const char *name);
 const struct conf_member *conf_group_find_member(const struct conf_group *group, const char *name);
+
+/*
+ * The service that a flow to a port of the VIPs belongs to: those with ports come before the one
+ * without, and so do outgoing ranges. NULL if there is none.
+ */
+const struct conf_service *conf_group_find_service(
+	const struct conf_group *group, enum conf_protocol protocol, uint16_t port);

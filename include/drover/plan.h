@@ -183,6 +183,12 @@ struct plan_kept {
 int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct plan_keep *keep,
 	struct plan_kept *ret_kept);
 
+/* True if a flow of this owner is pinned under the plan, or would have to be. */
+bool plan_flow_needs_pin(const struct plan *plan, const char *owner, const struct flow *flow);
+
+/* True if some flow that is a function of its client goes to another member than before. */
+bool plan_moves_flows(const struct plan *before, const struct plan *now);
+
 /*
  * True if the scheduler draws anew for each packet (rr, random): then a TCP flow's member must be
  * remembered, and a UDP flow has none.

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "drover/conf.h"
 
+#include "drover/ports.h"
+
 #include <string.h>
 
 static void member_done(struct conf_member *member)
@@ -104,4 +106,38 @@ const struct conf_member *conf_group_find_member(const struct conf_group *group,
 			return member;
 	}
 	return NULL;
+}
+
+static bool has_port(const struct conf_service *service, uint16_t port)
+{
+	for (size_t i = 0; i < service->n_ports; i++)
+		if (port_range_contains(&service->ports[i], port))
+			return true;
+	return service->n_ports == 0;
+}
+
+static bool is_outgoing(const struct conf_group *group, uint16_t port)
+{
+	for (size_t i = 0; i < group->n_members; i++)
+		for (size_t j = 0; j < group->members[i].n_outgoing; j++)
+			if (port_range_contains(&group->members[i].outgoing[j].range, port))
+				return true;
+	return false;
+}
+
+const struct conf_service *conf_group_find_service(
+	const struct conf_group *group, enum conf_protocol protocol, uint16_t port)
+{
+	const struct conf_service *every = NULL;
+
+	for (size_t i = 0; i < group->n_services; i++) {
+		const struct conf_service *service = &group->services[i];
+
+		if (!(service->protocol & protocol) || !has_port(service, port))
+			continue;
+		if (service->n_ports > 0)
+			return service;
+		every = service;
+	}
+	return every && is_outgoing(group, port) ? NULL : every;
 }

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Live flows stay with their owners. The ledger may hold a million of them, so what each asks for,
+ * its group by the VIP and its distribution by the port, is laid out beforehand.
+ */
+#include "drover/plan.h"
+
+#include "drover/array.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_PORTS = 65536 };
+
+/* How a group is reached: its VIPs in order, and whose each port is. */
+struct directory {
+	const struct prefix **vips;
+	size_t n_vips;
+	struct plan_distribution **tcp, **udp; /* N_PORTS of each; NULL: nobody's */
+};
+
+static void directory_done(struct directory *directory)
+{
+	free(directory->vips);
+	free(directory->tcp);
+	free(directory->udp);
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	const struct prefix *const *x = a, *const *y = b;
+
+	return address_compare(&(*x)->address, &(*y)->address);
+}
+
+static void give_ports(struct plan_distribution **ports, struct plan_distribution *distribution,
+	const struct port_range *range)
+{
+	for (uint32_t port = range->first; port <= range->last; port++)
+		if (!ports[port])
+			ports[port] = distribution;
+}
+
+/* As plan_find_distribution() has it: the first that has the port, outgoing ranges before "any". */
+static void lay_out_ports(const struct plan_group *group, struct directory *directory)
+{
+	static const struct port_range every = { 0, N_PORTS - 1 };
+
+	for (size_t i = 0; i < group->n_distributions; i++) {
+		struct plan_distribution *distribution = &group->distributions[i];
+		struct plan_distribution **ports = distribution->protocol == IPPROTO_TCP
+							   ? directory->tcp
+							   : directory->udp;
+
+		for (size_t j = 0; j < distribution->n_ports; j++)
+			give_ports(ports, distribution, &distribution->ports[j].range);
+		if (distribution->n_ports > 0)
+			continue;
+		for (uint32_t port = every.first; port <= every.last; port++)
+			if (!ports[port] && !plan_find_outgoing(group, (uint16_t)port))
+				ports[port] = distribution;
+	}
+}
+
+static int directory_init(struct directory *directory, const struct plan_group *group)
+{
+	directory->vips = calloc(group->n_vips, sizeof(*directory->vips));
+	directory->tcp = calloc(N_PORTS, sizeof(struct plan_distribution *));
+	directory->udp = calloc(N_PORTS, sizeof(struct plan_distribution *));
+	if (!directory->vips || !directory->tcp || !directory->udp)
+		return -ENOMEM;
+	for (size_t i = 0; i < group->n_vips; i++)
+		directory->vips[directory->n_vips++] = &group->vips[i].prefix;
+	qsort(directory->vips, directory->n_vips, sizeof(struct prefix *), compare_prefixes);
+	lay_out_ports(group, directory);
+	return 0;
+}
+
+/* Prefixes do not overlap: the last that begins at or before the address has it, or none has. */
+static bool has_vip(const struct directory *directory, const struct address *vip)
+{
+	size_t low = 0, high = directory->n_vips;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (address_compare(&directory->vips[middle]->address, vip) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low > 0 && prefix_contains(directory->vips[low - 1], vip);
+}
+
+static struct plan_distribution *look_up(const struct directory *directory, const struct flow *flow)
+{
+	struct plan_distribution **ports = flow->protocol == IPPROTO_TCP ? directory->tcp
+									 : directory->udp;
+
+	return has_vip(directory, &flow->vip) ? ports[flow->vip_port] : NULL;
+}
+
+/* --- what becomes of a flow ---------------------------------------------------- */
+
+static int remember(struct plan_distribution *distribution, const struct flow *flow, size_t member)
+{
+	struct plan_memory *memories = array_grow(
+		distribution->memories, distribution->n_memories, sizeof(*memories));
+
+	if (!memories)
+		return -ENOMEM;
+	distribution->memories = memories;
+	memories[distribution->n_memories++] = (struct plan_memory){
+		.client = flow->client,
+		.client_port = flow->client_port,
+		.member = member,
+	};
+	return 0;
+}
+
+static int keep_flow(const struct plan *plan, struct plan_group *group,
+	struct plan_distribution *distribution, const struct flow *flow, size_t member,
+	const struct plan_keep *keep, struct plan_kept *kept)
+{
+	const struct plan_pin pin = { .flow = *flow, .member = member };
+	int r;
+
+	if (keep->remember && plan_remembers(distribution)) {
+		r = remember(distribution, flow, member);
+		if (r < 0)
+			return r;
+		kept->n_remembered++;
+	}
+	/* What was drawn is in the kernel's memory, since its first packet or from here. */
+	if (plan_is_drawn(distribution) || !plan_needs_pin(plan, group, distribution, &pin))
+		return 0;
+	if (kept->n_pins >= keep->max_pins) {
+		kept->n_left_out++;
+		return 0;
+	}
+	r = plan_add_pin(plan, group, &pin);
+	if (r > 0)
+		kept->n_pins++;
+	return r;
+}
+
+static int keep_group(const struct plan *plan, struct plan_group *group,
+	const struct ledger *ledger, const struct plan_keep *keep, struct plan_kept *kept)
+{
+	_cleanup_(directory_done) struct directory directory = { .n_vips = 0 };
+	int r = directory_init(&directory, group);
+
+	for (size_t member = 0; r >= 0 && member < group->n_members; member++) {
+		const struct flow_set *flows = ledger_find(ledger, group->members[member].name);
+		size_t cursor = 0;
+		struct flow flow;
+
+		while (r >= 0 && flows && flow_set_next(flows, &cursor, &flow)) {
+			struct plan_distribution *distribution = look_up(&directory, &flow);
+
+			if (distribution)
+				r = keep_flow(plan, group, distribution, &flow, member, keep, kept);
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct plan_keep *keep,
+	struct plan_kept *ret_kept)
+{
+	struct plan_kept kept = { .n_pins = 0 };
+
+	for (size_t i = 0; i < plan->n_groups; i++) {
+		int r = keep_group(plan, &plan->groups[i], ledger, keep, &kept);
+
+		if (r < 0)
+			return r;
+	}
+	*ret_kept = kept;
+	return 0;
+}
+
+static const struct plan_group *find_group(const struct plan *plan, const struct address *vip)
+{
+	for (size_t i = 0; i < plan->n_groups; i++)
+		for (size_t j = 0; j < plan->groups[i].n_vips; j++)
+			if (prefix_contains(&plan->groups[i].vips[j].prefix, vip))
+				return &plan->groups[i];
+	return NULL;
+}
+
+bool plan_flow_needs_pin(const struct plan *plan, const char *owner, const struct flow *flow)
+{
+	const struct plan_group *group = find_group(plan, &flow->vip);
+	const struct plan_distribution *distribution;
+	struct plan_pin pin = { .flow = *flow };
+	const char *service;
+
+	distribution = group ? plan_find_distribution(
+				       group, flow->protocol, flow->vip_port, &service)
+			     : NULL;
+	if (!distribution || plan_is_drawn(distribution))
+		return false;
+	while (pin.member < group->n_members && strcmp(group->members[pin.member].name, owner) != 0)
+		pin.member++;
+	return pin.member < group->n_members && plan_needs_pin(plan, group, distribution, &pin);
+}

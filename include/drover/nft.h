@@ -29,6 +29,12 @@ int nft_read(struct nft *nft, struct ruleset **ret_ruleset);
 int nft_read_counters(struct nft *nft, struct ruleset **ret_ruleset);
 
 /*
+ * Reads only what packets have filled: the netdev table, with the elements of its dynamic sets
+ * alone. See memories_subtract(). Returns 0 and the caller owns *ret_ruleset, or -errno.
+ */
+int nft_read_memories(struct nft *nft, struct ruleset **ret_ruleset);
+
+/*
  * Sends a batch whole, in one go, and reads the verdict of each of its
  * messages. The kernel applies all or nothing (nfnetlink_rcv_batch()). Returns
  * 0, 1 if it was applied but others committed too at that moment (so that the

@@ -4,6 +4,7 @@
 #include "drover/compile.h"
 #include "drover/counters.h"
 #include "drover/diff.h"
+#include "drover/memories.h"
 #include "drover/message.h"
 
 #include <errno.h>
@@ -75,6 +76,20 @@ static int compare(
 	return r < 0 ? r : diff(keeper->have, want, ret_batch);
 }
 
+/* Packets go on filling the kernel's memories: what it has by now must not be added again. */
+static int settle_memories(struct keeper *keeper, struct ruleset *want)
+{
+	_cleanup_(ruleset_free_p) struct ruleset *now = NULL;
+	int r;
+
+	if (!memories_exist(want))
+		return 0;
+	r = nft_read_memories(keeper->nft, &now);
+	if (r == 0)
+		memories_subtract(want, now);
+	return r;
+}
+
 /*
  * Counters are read only for a change that makes some anew: most move buckets alone. A change
  * must not be refused because nobody knows what was counted before it.
@@ -92,6 +107,9 @@ static int build_batch(
 		set_errno(keeper, "cannot read the kernel's tables", r);
 		return r;
 	}
+	r = settle_memories(keeper, want);
+	if (r < 0)
+		return r;
 	r = compare(keeper, want, diff, &batch);
 	if (r < 0)
 		return r;
@@ -157,6 +175,7 @@ int keeper_apply(struct keeper *keeper, const struct plan *plan)
 	if (r < 0)
 		return r;
 	keeper_invalidate(keeper);
+	memories_clear(want);
 	if (certain)
 		keeper->have = take_ptr(want);
 	return changed;

@@ -23,7 +23,22 @@ DEFINE_CLEANUP(struct nftnl_set, nftnl_set_free)
 enum extent {
 	EVERYTHING,
 	WHAT_COUNTS,
+	WHAT_IS_REMEMBERED,
 };
+
+/* What packets have put into a set is of interest only to whoever asks for it. */
+static bool is_of_interest(const struct ruleset_set *set, enum extent extent)
+{
+	switch (extent) {
+	case EVERYTHING:
+		return !set->dynamic;
+	case WHAT_COUNTS:
+		return set->counter;
+	case WHAT_IS_REMEMBERED:
+		return set->dynamic;
+	}
+	return false;
+}
 
 /* One table being read back. */
 struct reader {
@@ -398,7 +413,7 @@ static int read_table(
 	if (r == 0)
 		r = dump(&reader, NFT_MSG_GETSET, take_set);
 	for (size_t i = 0; r == 0 && i < table->n_sets; i++)
-		if (extent == WHAT_COUNTS ? table->sets[i].counter : !table->sets[i].dynamic)
+		if (is_of_interest(&table->sets[i], extent))
 			r = read_elements(&reader, &table->sets[i]);
 	return r;
 }
@@ -456,4 +471,9 @@ int nft_read(struct nft *nft, struct ruleset **ret_ruleset)
 int nft_read_counters(struct nft *nft, struct ruleset **ret_ruleset)
 {
 	return read_undisturbed(nft, ret_ruleset, WHAT_COUNTS);
+}
+
+int nft_read_memories(struct nft *nft, struct ruleset **ret_ruleset)
+{
+	return read_undisturbed(nft, ret_ruleset, WHAT_IS_REMEMBERED);
 }

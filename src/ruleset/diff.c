@@ -170,14 +170,24 @@ enum phase {
 	BUILD_UP,
 };
 
+static int add_all_elements(const struct transition *t, const struct ruleset_set *set)
+{
+	_cleanup_(view_done) struct view view = { NULL, 0 };
+
+	if (view_init(&view, set, set->key) < 0)
+		return -ENOMEM;
+	return message_add_elements(t->batch, t->want, set, view.elements, view.n);
+}
+
 static int change_elements(const struct transition *t, const struct ruleset_set *have,
 	const struct ruleset_set *want, enum phase phase)
 {
 	_cleanup_(view_done) struct view have_view = { NULL, 0 }, want_view = { NULL, 0 },
 					 gone = { NULL, 0 }, fresh = { NULL, 0 };
 
+	/* What packets have put there is newer; what the plan has besides is what it lacks. */
 	if (want->dynamic)
-		return 0;
+		return phase == TEAR_DOWN ? 0 : add_all_elements(t, want);
 	if (view_init(&have_view, have, want->key) < 0 ||
 		view_init(&want_view, want, want->key) < 0)
 		return -ENOMEM;
@@ -189,15 +199,6 @@ static int change_elements(const struct transition *t, const struct ruleset_set 
 	if (phase == TEAR_DOWN)
 		return message_delete_elements(t->batch, t->want, want, gone.elements, gone.n);
 	return message_add_elements(t->batch, t->want, want, fresh.elements, fresh.n);
-}
-
-static int add_all_elements(const struct transition *t, const struct ruleset_set *set)
-{
-	_cleanup_(view_done) struct view view = { NULL, 0 };
-
-	if (view_init(&view, set, set->key) < 0)
-		return -ENOMEM;
-	return message_add_elements(t->batch, t->want, set, view.elements, view.n);
 }
 
 /* --- tear down ------------------------------------------------------------------ */

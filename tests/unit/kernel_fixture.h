@@ -25,8 +25,11 @@ int leave_kernel(void **state);
 #define shell(...) assert_int_equal(try_shell(__VA_ARGS__), 0)
 int try_shell(const char *command);
 
-/* Commits what leads from what the kernel has to a ruleset; what is left then must be nothing. */
-void install(struct nft *nft, const struct ruleset *want);
+/*
+ * Commits what leads from what the kernel has to a ruleset; what is left then must be nothing. Of
+ * the ruleset's memories only what the kernel did not know stays.
+ */
+void install(struct nft *nft, struct ruleset *want);
 
 /* A packet of a flow, or an ICMP error about one that was sent back on it. */
 struct packet {

@@ -295,40 +295,6 @@ static void test_defaults(void **state)
 	(void)state;
 }
 
-static uint64_t fingerprint_of(const char *top, const char *members, const char *service)
-{
-	_cleanup_(free_p) char *text = NULL;
-	_cleanup_(conf_free_p) struct conf *conf = NULL;
-
-	assert_true(asprintf(&text,
-			    "node = \"fe5\"; interface = \"eth0\"; %s groups = ( {\n"
-			    "name = \"A\"; vips = [ \"192.0.2.1\" ]; members = ( %s );\n"
-			    "services = ( { name = \"s\"; protocol = \"tcp\"; %s } ); } );",
-			    top, members, service) > 0);
-	conf = parse_good("t", text);
-	return conf_fingerprint(conf);
-}
-
-/* It tells whether two nodes send a flow to the same member. */
-static void test_fingerprint(void **state)
-{
-	const uint64_t one = fingerprint_of("", FE5 ", " FE6, "ports = \"25\";");
-
-	assert_int_equal(fingerprint_of("", FE6 ", " FE5, "ports = \"25\";"), one);
-	assert_int_equal(fingerprint_of("counters = false;", FE5 ", " FE6, "ports = \"25\";"), one);
-	assert_int_not_equal(fingerprint_of("", FE5, "ports = \"25\";"), one);
-	assert_int_not_equal(fingerprint_of("", FE5 ", " FE6, "ports = \"26\";"), one);
-	assert_int_not_equal(
-		fingerprint_of("", FE5 ", " FE6, "ports = \"25\"; scheduler = \"rr\";"), one);
-	assert_int_not_equal(
-		fingerprint_of("", FE5 ", " FE6, "ports = \"25\"; members = [ \"fe6\" ];"), one);
-	assert_int_equal(
-		fingerprint_of("", FE5 ", " FE6, "ports = \"25\"; members = [ \"fe5\", \"fe6\" ];"),
-		fingerprint_of(
-			"", FE6 ", " FE5, "ports = \"25\"; members = [ \"fe6\", \"fe5\" ];"));
-	(void)state;
-}
-
 static void test_counters(void **state)
 {
 	_cleanup_(conf_free_p) struct conf *on = parse_good(
@@ -792,7 +758,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sample),
 		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_fingerprint),
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_persistence),
 		cmocka_unit_test(test_dual_stack),

@@ -74,7 +74,7 @@ static size_t load_examples(struct ruleset **rulesets)
 static void test_every_example_comes_back(void **state)
 {
 	struct ruleset *rulesets[EXAMPLES_MAX];
-	const struct ruleset nothing = { .n_tables = 0 };
+	struct ruleset nothing = { .n_tables = 0 };
 	size_t n = load_examples(rulesets);
 
 	assert_in_range(n, 20, EXAMPLES_MAX);
@@ -146,7 +146,7 @@ static void test_refused_for_what_is_there(void **state)
 {
 	_cleanup_(ruleset_free_p) struct ruleset *before = active_ruleset_of(BEFORE);
 	_cleanup_(ruleset_free_p) struct ruleset *after = active_ruleset_of(AFTER);
-	const struct ruleset nothing = { .n_tables = 0 };
+	struct ruleset nothing = { .n_tables = 0 };
 	_cleanup_(ruleset_free_p) struct ruleset *got = NULL;
 
 	install(nft_of(state), before);
@@ -160,7 +160,7 @@ static void test_refused_for_what_is_not_there(void **state)
 {
 	_cleanup_(ruleset_free_p) struct ruleset *before = active_ruleset_of(BEFORE);
 	_cleanup_(ruleset_free_p) struct ruleset *after = active_ruleset_of(AFTER);
-	const struct ruleset nothing = { .n_tables = 0 };
+	struct ruleset nothing = { .n_tables = 0 };
 
 	assert_refused(nft_of(state), before, after, -ENOENT, "member fe6 (test.conf:1)");
 	install(nft_of(state), &nothing);
@@ -252,7 +252,7 @@ static void stop_meddling(pid_t child)
 
 static void test_concurrent_commits_are_noticed(void **state)
 {
-	static const struct ruleset nothing = { .n_tables = 0 };
+	static struct ruleset nothing = { .n_tables = 0 };
 	_cleanup_(ruleset_free_p) struct ruleset *first = active_ruleset_of(BEFORE);
 	_cleanup_(ruleset_free_p) struct ruleset *second = active_ruleset_of(AFTER);
 	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(BEFORE);

@@ -81,18 +81,20 @@ static size_t member_at(const char *way)
 	return (size_t)(*way - '6');
 }
 
+static struct flow flow_of(const struct packet *packet)
+{
+	return (struct flow){
+		.protocol = packet->protocol,
+		.client = address_of(packet->client),
+		.vip = address_of(packet->vip),
+		.client_port = packet->client_port,
+		.vip_port = packet->vip_port,
+	};
+}
+
 static int try_pin(struct fixture *f, const struct packet *packet, size_t member)
 {
-	const struct plan_pin one = {
-		.flow = {
-			.protocol = packet->protocol,
-			.client = address_of(packet->client),
-			.vip = address_of(packet->vip),
-			.client_port = packet->client_port,
-			.vip_port = packet->vip_port,
-		},
-		.member = member,
-	};
+	const struct plan_pin one = { .flow = flow_of(packet), .member = member };
 
 	return plan_add_pin(f->plan, f->group, &one);
 }
@@ -202,6 +204,57 @@ static void test_pin_over_bucket(void **state)
 }
 
 /* --- what is remembered --------------------------------------------------------------------- */
+
+/* --- what is remembered from the beginning -------------------------------------------------- */
+
+static void commit_keeping(struct fixture *f, const struct ledger *ledger)
+{
+	const struct plan_keep keep = { .remember = true };
+	struct plan_kept kept;
+
+	plan_anew(f);
+	assert_int_equal(plan_keep_flows(f->plan, ledger, &keep, &kept), 0);
+	assert_int_equal(kept.n_pins, 0);
+	commit(f);
+}
+
+static void own(struct ledger *ledger, const char *owner, const struct packet *packet)
+{
+	const struct flow flow = flow_of(packet);
+
+	assert_int_equal(flow_set_add(ledger_open(ledger, owner), &flow), 1);
+}
+
+/*
+ * Whoever takes the duty knows what another has drawn; and what it hears of later, it learns with
+ * the rules in place. Errors about those flows follow them.
+ */
+static void test_memories_begin_with_the_ledger(void **state)
+{
+	static const struct packet early[] = {
+		{ IPPROTO_TCP, "198.51.100.7", 40000, V4, 81, false, false },
+		{ IPPROTO_TCP, "198.51.100.7", 40001, V4, 81, false, false },
+		{ IPPROTO_TCP, "2001:db8:7::7", 40000, V6, 81, false, false },
+		{ IPPROTO_TCP, "198.51.100.8", 40000, V4, 82, false, false },
+		{ IPPROTO_UDP, "198.51.100.9", 40000, V4, 82, false, false },
+	};
+	static const struct packet late = { IPPROTO_TCP, "198.51.100.7", 40002, V4, 81, false,
+		false };
+	_cleanup_(ledger_free_p) struct ledger *ledger = ledger_new(100);
+	_cleanup_(fixture_done) struct fixture f = start(state);
+
+	for (size_t i = 0; i < ARRAY_SIZE(early); i++)
+		own(ledger, i % 2 ? "fe7" : "fe8", &early[i]);
+	commit_keeping(&f, ledger);
+	for (size_t i = 0; i < ARRAY_SIZE(early); i++) {
+		assert_way(&f, &early[i], i % 2 ? 1 : 2);
+		assert_way_of_errors(&f, early[i], i % 2 ? 1 : 2);
+	}
+	own(ledger, "fe7", &late);
+	commit_keeping(&f, ledger);
+	assert_way(&f, &late, 1);
+	assert_way(&f, &early[0], 2);
+}
 
 /* Has the flow drawn and remembered; returns its member, after its packets have gone there. */
 static size_t draw(struct fixture *f, struct packet packet)
@@ -468,6 +521,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		kernel_test(test_pin_over_bucket),
+		kernel_test(test_memories_begin_with_the_ledger),
 		kernel_test(test_pin_over_learned_flow),
 		kernel_test(test_pin_over_remembered_client),
 		kernel_test(test_pins_of_a_drained_member),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A set of flows, made for millions of them: records of 40 bytes in chunks that never move, found
- * through an open hash table of 32-bit indices. About 51 bytes a flow.
+ * A set of flows, made for millions of them: 48 bytes each, in chunks that never move, and a hash
+ * table that grows by one bucket with each of them, never all at once. Memory that a flow leaves
+ * is the next one's; it goes back to the system by flow_set_clear().
  *
  * Hashes are keyed by a secret drawn for each set: whoever opens connections cannot choose flows
  * that collide. The digest, in contrast, is the same wherever the same flows are in a set.
@@ -29,6 +30,8 @@ int flow_set_add(struct flow_set *set, const struct flow *flow);
 /* Returns true if it was there. */
 bool flow_set_remove(struct flow_set *set, const struct flow *flow);
 bool flow_set_has(const struct flow_set *set, const struct flow *flow);
+
+/* Removes all of them, and gives their memory back. */
 void flow_set_clear(struct flow_set *set);
 
 size_t flow_set_count(const struct flow_set *set);

@@ -20,6 +20,16 @@ static bool get_boolean(struct wire_reader *reader)
 	return value;
 }
 
+/* Far from where adding to it would overflow. */
+static uint64_t get_sequence(struct wire_reader *reader)
+{
+	uint64_t sequence = wire_get(reader, 8);
+
+	if (sequence > INT64_MAX)
+		reader->failed = true;
+	return sequence;
+}
+
 /* --- one message each ------------------------------------------------------- */
 
 static void get_challenge(struct wire_reader *reader, struct body_challenge *challenge)
@@ -62,7 +72,7 @@ static void put_revision(struct wire_writer *writer, const struct note_revision 
 
 static void get_heartbeat(struct wire_reader *reader, struct body_heartbeat *heartbeat)
 {
-	heartbeat->sequence = wire_get(reader, 8);
+	heartbeat->sequence = get_sequence(reader);
 	heartbeat->n_flows = wire_get(reader, 8);
 	heartbeat->digest = wire_get(reader, 8);
 	heartbeat->complete = get_boolean(reader);
@@ -93,7 +103,7 @@ void body_get_duty(struct wire_reader *reader, struct body_duty *ret_duty)
 	ret_duty->epoch = wire_get(reader, 8);
 }
 
-void body_put_duty(struct wire_writer *writer, const struct sync_duty *duty)
+void body_put_duty(struct wire_writer *writer, const struct body_duty *duty)
 {
 	unsigned int flags = (duty->active ? DUTY_ACTIVE : 0u) | (duty->ready ? DUTY_READY : 0u);
 
@@ -132,7 +142,7 @@ static void get_stream(struct wire_reader *reader, struct body_stream *stream)
 	struct flow flow;
 	bool began;
 
-	stream->sequence = wire_get(reader, 8);
+	stream->sequence = get_sequence(reader);
 	stream->age = (uint32_t)wire_get(reader, 4);
 	stream->kind = (enum stream_kind)wire_get(reader, 1);
 	stream->flows = reader->at;
@@ -273,7 +283,7 @@ static void get_message(struct wire_reader *reader, struct body *body)
 		get_resend(reader, &body->resend);
 		return;
 	case BODY_GONE:
-		body->gone = wire_get(reader, 8);
+		body->gone = get_sequence(reader);
 		return;
 	case BODY_SNAPSHOT:
 		get_snapshot(reader, &body->snapshot);

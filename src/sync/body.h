@@ -149,7 +149,7 @@ bool body_decode(const uint8_t *plain, size_t size, struct body *ret_body);
 
 /* Reads the next of a slice that was decoded. */
 void body_get_duty(struct wire_reader *reader, struct body_duty *ret_duty);
-void body_put_duty(struct wire_writer *writer, const struct sync_duty *duty);
+void body_put_duty(struct wire_writer *writer, const struct body_duty *duty);
 
 /* Returns the size written, 0 if it does not fit. */
 size_t body_encode(const struct body *body, uint8_t plain[static SEAL_PLAIN_MAX]);

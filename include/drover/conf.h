@@ -135,8 +135,9 @@ struct conf {
 	enum conf_election election;
 	uint32_t buckets; /* power of two */
 	uint32_t seed;
-	bool counters; /* count packets and bytes, per member and per service */
-	char *control; /* path of the control socket */
+	bool counters;     /* count packets and bytes, per member and per service */
+	bool member_guard; /* as a member, drop what conntrack cannot place for some seconds */
+	char *control;     /* path of the control socket */
 	struct conf_group *groups;
 	size_t n_groups;
 	struct conf_sync sync;

@@ -14,6 +14,7 @@ static struct conf *conf_new(const char *path)
 		return NULL;
 	conf->buckets = CONF_BUCKETS_DEFAULT;
 	conf->counters = true;
+	conf->member_guard = true;
 	conf->seed = CONF_DEFAULT_SEED;
 	conf->path = strdup(path);
 	conf->control = strdup(CONF_DEFAULT_CONTROL);

@@ -85,6 +85,14 @@ static void read_counters(struct reader *reader, const config_setting_t *setting
 	conf->counters = config_setting_get_bool(setting);
 }
 
+static void read_member_guard(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf *conf = object;
+
+	(void)reader;
+	conf->member_guard = config_setting_get_bool(setting);
+}
+
 static void read_control(struct reader *reader, const config_setting_t *setting, void *object)
 {
 	struct conf *conf = object;
@@ -183,6 +191,7 @@ void settings_read(struct reader *reader, const config_setting_t *root)
 		{ "buckets", VALUE_NUMBER, 0, read_buckets },
 		{ "seed", VALUE_NUMBER, 0, read_seed },
 		{ "counters", VALUE_BOOLEAN, 0, read_counters },
+		{ "member_guard", VALUE_BOOLEAN, 0, read_member_guard },
 		{ "control", VALUE_TEXT, 0, read_control },
 		{ "groups", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED, group_read },
 		{ "sync", VALUE_SECTION, 0, read_sync },

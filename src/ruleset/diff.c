@@ -176,7 +176,7 @@ static int change_elements(const struct transition *t, const struct ruleset_set 
 	_cleanup_(view_done) struct view have_view = { NULL, 0 }, want_view = { NULL, 0 },
 					 gone = { NULL, 0 }, fresh = { NULL, 0 };
 
-	if (want->dynamic)
+	if (want->dynamic || want->timed)
 		return 0;
 	if (view_init(&have_view, have, want->key) < 0 ||
 		view_init(&want_view, want, want->key) < 0)
@@ -326,7 +326,8 @@ static int change_table(const struct transition *t)
 
 /* --- tables ------------------------------------------------------------------------- */
 
-static const enum ruleset_family families[] = { RULESET_NETDEV, RULESET_ARP, RULESET_IP6 };
+static const enum ruleset_family families[] = { RULESET_NETDEV, RULESET_ARP, RULESET_IP6,
+	RULESET_INET };
 
 static int add_table(struct batch *batch, const struct ruleset_table *want)
 {

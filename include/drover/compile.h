@@ -14,7 +14,7 @@
 
 /*
  * Compiles a plan. A plan without an active group gives no netdev table, one
- * without suppressed VIPs no arp table. Returns 0 and the caller owns
- * *ret_ruleset, or -ENOMEM.
+ * without suppressed VIPs no arp table, one that guards no VIPs no inet table. Returns 0 and the
+ * caller owns *ret_ruleset, or -ENOMEM.
  */
 int compile_plan(const struct plan *plan, struct ruleset **ret_ruleset);

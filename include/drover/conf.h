@@ -143,7 +143,8 @@ struct conf {
 	bool counters;              /* count packets and bytes, per member and per service */
 	unsigned int pins;          /* the most flows that are pinned */
 	unsigned int takeover_wait; /* seconds that activation waits to know all flows */
-	char *control;              /* path of the control socket */
+	bool member_guard; /* as a member, drop what conntrack cannot place for some seconds */
+	char *control;     /* path of the control socket */
 	struct conf_group *groups;
 	size_t n_groups;
 	struct conf_sync sync;

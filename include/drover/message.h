@@ -40,6 +40,10 @@ int message_add_elements(struct batch *batch, const struct ruleset_table *table,
 int message_delete_elements(struct batch *batch, const struct ruleset_table *table,
 	const struct ruleset_set *set, const struct ruleset_element *const *elements, size_t n);
 
+/* Removes whatever elements a set has in the kernel. */
+int message_flush_set(
+	struct batch *batch, const struct ruleset_table *table, const struct ruleset_set *set);
+
 /* Fills in the signatures of a compiled ruleset. Returns 0 or -ENOMEM. */
 int message_sign_ruleset(struct ruleset *ruleset);
 

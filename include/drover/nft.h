@@ -23,8 +23,9 @@ DEFINE_CLEANUP(struct nft, nft_close)
 int nft_read(struct nft *nft, struct ruleset **ret_ruleset);
 
 /*
- * Reads only what counts: the netdev table, with elements of those sets alone that count what
- * they match. See counters_carry(). Returns 0 and the caller owns *ret_ruleset, or -errno.
+ * Reads only what counts: the netdev and the inet table, with elements of those sets alone that
+ * count what they match. See counters_carry(). Returns 0 and the caller owns *ret_ruleset, or
+ * -errno.
  */
 int nft_read_counters(struct nft *nft, struct ruleset **ret_ruleset);
 
@@ -33,6 +34,12 @@ int nft_read_counters(struct nft *nft, struct ruleset **ret_ruleset);
  * alone. See memories_subtract(). Returns 0 and the caller owns *ret_ruleset, or -errno.
  */
 int nft_read_memories(struct nft *nft, struct ruleset **ret_ruleset);
+
+/*
+ * Reads how long the element of a timed set (see ruleset.h) that stays longest still has, in
+ * milliseconds; 0 if the set is empty. Returns 0, -ENOENT if there is no such set, or -errno.
+ */
+int nft_read_expiry(struct nft *nft, enum ruleset_family family, const char *set, uint64_t *ret_ms);
 
 /*
  * Sends a batch whole, in one go, and reads the verdict of each of its

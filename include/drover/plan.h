@@ -116,6 +116,13 @@ struct plan_suppress {
 	struct address source;
 };
 
+/* Flows to the VIPs of all groups that this host is a member of may end here. */
+struct plan_guard {
+	const struct conf_vip **vips; /* none: they are nothing to watch */
+	size_t n_vips;
+	bool drops; /* the member guard can be armed; else conntrack just sees the flows */
+};
+
 struct plan {
 	const char *interface;
 	unsigned int interface_index; /* 0 if the interface is absent */
@@ -126,6 +133,7 @@ struct plan {
 	struct plan_group *groups;
 	size_t n_groups;
 	struct plan_suppress suppress;
+	struct plan_guard guard;
 };
 
 /* Circumstances other than those that are. */

@@ -23,6 +23,7 @@ enum ruleset_family {
 	RULESET_NETDEV,
 	RULESET_ARP,
 	RULESET_IP6,
+	RULESET_INET, /* IPv4 and IPv6 */
 };
 
 /* A field of the packet, or of its metadata, that can be matched, hashed or looked up. */
@@ -68,6 +69,7 @@ enum ruleset_field {
 	FIELD_META_MARK,
 	FIELD_META_IIFNAME,
 	FIELD_META_OIFNAME,
+	FIELD_CT_STATE, /* what conntrack makes of the packet: NF_CT_STATE_* bits, host order */
 	FIELD_ARP_OPERATION,
 	FIELD_ARP_SOURCE,
 	FIELD_ARP_DESTINATION,
@@ -84,6 +86,7 @@ enum ruleset_key {
 	KEY_ADDRESS,
 	KEY_ADDRESS6,
 	KEY_ICMP_TYPE,
+	KEY_PROTOCOL,
 	KEY_ND_TARGET,
 	/* A flow: protocol, client, its port, VIP, its port. */
 	KEY_FLOW,
@@ -135,6 +138,7 @@ struct ruleset_element {
 	struct ruleset_value last;      /* interval sets: the last key of the range, inclusive */
 	struct ruleset_verdict verdict; /* DATA_VERDICT; chain is owned by the set's table */
 	uint32_t mark;                  /* DATA_MARK, host order */
+	uint64_t timeout_ms;            /* timed sets: how long it stays once it was added */
 	char *comment;                  /* NULL if none */
 	struct ruleset_counter counter; /* if the set counts */
 };
@@ -148,6 +152,7 @@ struct ruleset_set {
 	bool interval;
 	bool counter;        /* each element counts what it matches */
 	bool dynamic;        /* filled by packets: elements are the kernel's own business */
+	bool timed;          /* each element ends by itself: as with dynamic ones */
 	uint64_t timeout_ms; /* dynamic sets; 0: none */
 	struct ruleset_element *elements; /* in the order of their keys, except when read back */
 	size_t n_elements;
@@ -220,7 +225,11 @@ enum ruleset_hook {
 	HOOK_ARP_INPUT,
 	HOOK_ARP_OUTPUT,
 	HOOK_IP6_INPUT,
+	HOOK_INET_INPUT, /* behind conntrack, ahead of ordinary filters */
 };
+
+/* Of HOOK_INET_INPUT; that of all other hooks is 0. */
+enum { HOOK_INET_PRIORITY = -10 };
 
 struct ruleset_chain {
 	char *name;
@@ -244,7 +253,7 @@ struct ruleset_table {
 /* At most one table per family, all of them of this name. */
 #define RULESET_TABLE_NAME "drover"
 
-enum { RULESET_TABLES_MAX = 3 };
+enum { RULESET_TABLES_MAX = 4 };
 
 struct ruleset {
 	char *interface; /* that of the ingress hook; NULL if read back */

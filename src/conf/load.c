@@ -16,6 +16,7 @@ static struct conf *conf_new(const char *path)
 	conf->pins = CONF_PINS_DEFAULT;
 	conf->takeover_wait = CONF_TAKEOVER_WAIT_DEFAULT;
 	conf->counters = true;
+	conf->member_guard = true;
 	conf->seed = CONF_DEFAULT_SEED;
 	conf->path = strdup(path);
 	conf->control = strdup(CONF_DEFAULT_CONTROL);

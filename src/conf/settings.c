@@ -99,6 +99,14 @@ static void read_takeover_wait(struct reader *reader, const config_setting_t *se
 	read_number(reader, setting, 0, CONF_TAKEOVER_WAIT_MAX, &conf->takeover_wait);
 }
 
+static void read_member_guard(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf *conf = object;
+
+	(void)reader;
+	conf->member_guard = config_setting_get_bool(setting);
+}
+
 static void read_control(struct reader *reader, const config_setting_t *setting, void *object)
 {
 	struct conf *conf = object;
@@ -200,6 +208,7 @@ void settings_read(struct reader *reader, const config_setting_t *root)
 		{ "counters", VALUE_BOOLEAN, 0, read_counters },
 		{ "pins", VALUE_NUMBER, 0, read_pins },
 		{ "takeover_wait", VALUE_NUMBER, 0, read_takeover_wait },
+		{ "member_guard", VALUE_BOOLEAN, 0, read_member_guard },
 		{ "control", VALUE_TEXT, 0, read_control },
 		{ "groups", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED, group_read },
 		{ "sync", VALUE_SECTION, 0, read_sync },

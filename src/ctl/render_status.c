@@ -219,6 +219,25 @@ static void print_node(struct view *view, const json_t *reply)
 		reply_number(kernel, "repairs", repairs));
 }
 
+/* A host that is no member has none. */
+static void print_guard(struct view *view, const json_t *reply)
+{
+	const json_t *guard = json_object_get(reply, "guard");
+	json_int_t left_ms = json_integer_value(json_object_get(guard, "left_ms"));
+	char dropped[REPLY_NUMBER_MAX];
+
+	if (!json_is_object(guard))
+		return;
+	reply_number(guard, "dropped", dropped);
+	if (reply_is_true(guard, "armed"))
+		view_line(view, TEXT_WARNING,
+			"guard          armed for %.1f s more, dropped %s packets",
+			(double)left_ms / 1000, dropped);
+	else
+		view_line(
+			view, TEXT_PLAIN, "guard          not armed, dropped %s packets", dropped);
+}
+
 static const char *ready_text(const json_t *group)
 {
 	if (!readiness_matters(group))
@@ -235,6 +254,7 @@ void render_status(struct view *view, const json_t *reply)
 
 	print_problems(view, reply);
 	print_node(view, reply);
+	print_guard(view, reply);
 	json_array_foreach(groups, i, group)
 	{
 		_cleanup_(free_p) char *vips = reply_join(group, "vips", ", ");

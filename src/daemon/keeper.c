@@ -4,6 +4,7 @@
 #include "drover/compile.h"
 #include "drover/counters.h"
 #include "drover/diff.h"
+#include "drover/guard.h"
 #include "drover/memories.h"
 #include "drover/message.h"
 
@@ -179,4 +180,25 @@ int keeper_apply(struct keeper *keeper, const struct plan *plan)
 	if (certain)
 		keeper->have = take_ptr(want);
 	return changed;
+}
+
+/* The armed element is no part of what the kernel should have, so nothing else has changed by it.
+ */
+int keeper_arm_guard(struct keeper *keeper, unsigned int seconds)
+{
+	_cleanup_(batch_free_p) struct batch *batch = NULL;
+	int r;
+
+	r = guard_arm(seconds, &batch);
+	if (r < 0)
+		return r;
+	r = nft_commit(keeper->nft, batch, NULL);
+	if (r > 0)
+		keeper_invalidate(keeper);
+	return r;
+}
+
+int keeper_read_guard(struct keeper *keeper, uint64_t *ret_ms)
+{
+	return nft_read_expiry(keeper->nft, RULESET_INET, GUARD_SET, ret_ms);
 }

@@ -30,6 +30,19 @@ void keeper_invalidate(struct keeper *keeper);
 int keeper_read_counters(struct keeper *keeper);
 
 /*
+ * Arms the member guard (guard.h) for so many seconds from now. Returns 0, -ENOENT if the kernel
+ * has none, or -errno. 1 means that it is armed, but somebody else committed at that moment and
+ * what the kernel has is no longer known: apply the plan again.
+ */
+int keeper_arm_guard(struct keeper *keeper, unsigned int seconds);
+
+/*
+ * Reads for how long the member guard is still armed, in milliseconds; 0: it is not. Returns 0,
+ * -ENOENT if the kernel has none, or -errno.
+ */
+int keeper_read_guard(struct keeper *keeper, uint64_t *ret_ms);
+
+/*
  * Makes the kernel have what the plan says. Returns 1 if something was
  * committed, 0 if nothing differed, -ENOMEM, or -errno of the kernel; then keeper->error
  * says what was refused, and what the kernel had stays in force.

@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "drover/counters.h"
+#include "drover/guard.h"
 #include "drover/ports.h"
 
 #include <errno.h>
@@ -34,7 +35,7 @@ json_t *report_faults(const struct conf_errors *errors)
 
 /* --- counters ------------------------------------------------------------------------ */
 
-/* Sums up {"member/A/fe5": [packets, bytes], "service/A/web": [packets, bytes]}. */
+/* Sums up {"member/A/fe5": [packets, bytes], "service/A/web": [packets, bytes], "guard": …}. */
 static void take_counter(struct ruleset_counter *counter, void *user_data)
 {
 	const json_t *sum = json_object_get(user_data, counter->of);
@@ -270,6 +271,18 @@ static json_t *kernel_entry(const struct keeper *keeper)
 		(json_int_t)keeper->last_commit_us);
 }
 
+/* Null if this host has no member guard. */
+static json_t *guard_entry(struct keeper *keeper, const json_t *counters)
+{
+	const json_t *dropped = json_object_get(counters, GUARD_COUNTER);
+	uint64_t left_ms = 0;
+
+	if (keeper_read_guard(keeper, &left_ms) < 0)
+		return json_null();
+	return json_pack("{s:b, s:I, s:o}", "armed", left_ms > 0, "left_ms", (json_int_t)left_ms,
+		"dropped", dropped ? json_incref(json_array_get(dropped, 0)) : json_null());
+}
+
 static json_t *interface_entry(const struct cluster *cluster)
 {
 	const struct cluster_link *link = cluster_link(cluster);
@@ -290,12 +303,13 @@ json_t *report_status(struct daemon *daemon)
 		n_overrides++;
 	for (size_t i = 0; i < conf->n_groups; i++)
 		json_array_append_new(groups, group_entry(daemon, counters, &conf->groups[i]));
-	return json_pack("{s:b, s:s, s:s, s:i, s:o, s:s, s:{s:s, s:o}, s:o, s:I, s:O}", "ok", true,
-		"node", conf->node, "version", DROVER_VERSION, "pid", (int)getpid(), "interface",
-		interface_entry(daemon->cluster), "election", conf_election_name(conf->election),
-		"configuration", "file", conf->path, "errors", report_faults(&daemon->conf_errors),
-		"kernel", kernel_entry(&daemon->keeper), "overrides", (json_int_t)n_overrides,
-		"groups", groups);
+	return json_pack("{s:b, s:s, s:s, s:i, s:o, s:s, s:{s:s, s:o}, s:o, s:o, s:I, s:O}", "ok",
+		true, "node", conf->node, "version", DROVER_VERSION, "pid", (int)getpid(),
+		"interface", interface_entry(daemon->cluster), "election",
+		conf_election_name(conf->election), "configuration", "file", conf->path, "errors",
+		report_faults(&daemon->conf_errors), "kernel", kernel_entry(&daemon->keeper),
+		"guard", guard_entry(&daemon->keeper, counters), "overrides",
+		(json_int_t)n_overrides, "groups", groups);
 }
 
 /* --- explain

@@ -338,6 +338,7 @@ static int handle_event(const struct nlmsghdr *header, void *data)
 		return MNL_CB_OK;
 	if (generic->nfgen_family == message_family(RULESET_NETDEV) ||
 		generic->nfgen_family == message_family(RULESET_IP6) ||
+		generic->nfgen_family == message_family(RULESET_INET) ||
 		generic->nfgen_family == message_family(RULESET_ARP))
 		(void)mnl_attr_parse(header, sizeof(*generic), look_for_table, context);
 	return MNL_CB_OK;

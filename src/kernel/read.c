@@ -26,12 +26,12 @@ enum extent {
 	WHAT_IS_REMEMBERED,
 };
 
-/* What packets have put into a set is of interest only to whoever asks for it. */
+/* What packets have put into a set, or time takes away, interests only whoever asks for it. */
 static bool is_of_interest(const struct ruleset_set *set, enum extent extent)
 {
 	switch (extent) {
 	case EVERYTHING:
-		return !set->dynamic;
+		return !set->dynamic && !set->timed;
 	case WHAT_COUNTS:
 		return set->counter;
 	case WHAT_IS_REMEMBERED:
@@ -196,6 +196,7 @@ static int take_set(const struct nlmsghdr *header, void *data)
 		.signature = message_sign_set(parsed),
 		.interval = flags & NFT_SET_INTERVAL,
 		.dynamic = flags & NFT_SET_EVAL,
+		.timed = (flags & NFT_SET_TIMEOUT) && !(flags & NFT_SET_EVAL),
 	};
 	(void)nftnl_set_expr_foreach(parsed, note_counter, set);
 	return set->name && set->signature ? MNL_CB_OK : latch(reader, -ENOMEM);
@@ -356,15 +357,21 @@ static void join_intervals(struct ruleset_set *set)
 	set->n_elements = n;
 }
 
-static int read_elements(struct reader *reader, struct ruleset_set *set)
+static int dump_elements(struct reader *reader, const char *set, mnl_cb_t callback, void *user_data)
 {
 	char buffer[MNL_NLMSG_HDRLEN + 512];
 	struct nlmsghdr *header = begin_request(reader, buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+
+	mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_SET, set);
+	return nft_request(reader->nft, header, callback, user_data);
+}
+
+static int read_elements(struct reader *reader, struct ruleset_set *set)
+{
 	int r;
 
-	mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_SET, set->name);
 	reader->set = set;
-	r = nft_request(reader->nft, header, take_elements, reader);
+	r = dump_elements(reader, set->name, take_elements, reader);
 	if (r == -ENOENT)
 		return -EINTR; /* the set went since it was listed */
 	if (r < 0)
@@ -372,6 +379,38 @@ static int read_elements(struct reader *reader, struct ruleset_set *set)
 	if (set->interval && reader->error == 0)
 		join_intervals(set);
 	return reader->error;
+}
+
+static int take_expiry(struct nftnl_set_elem *parsed, void *data)
+{
+	uint64_t *latest = data, expiry = 0;
+
+	if (nftnl_set_elem_is_set(parsed, NFTNL_SET_ELEM_EXPIRATION))
+		expiry = nftnl_set_elem_get_u64(parsed, NFTNL_SET_ELEM_EXPIRATION);
+	if (expiry > *latest)
+		*latest = expiry;
+	return 0;
+}
+
+static int take_expiries(const struct nlmsghdr *header, void *data)
+{
+	_cleanup_(nftnl_set_free_p) struct nftnl_set *parsed = nftnl_set_alloc();
+
+	if (parsed && nftnl_set_elems_nlmsg_parse(header, parsed) == 0)
+		(void)nftnl_set_elem_foreach(parsed, take_expiry, data);
+	return MNL_CB_OK;
+}
+
+int nft_read_expiry(struct nft *nft, enum ruleset_family family, const char *set, uint64_t *ret_ms)
+{
+	struct ruleset_table table = { .family = family };
+	struct reader reader = { .nft = nft, .table = &table };
+	uint64_t latest = 0;
+	int r = dump_elements(&reader, set, take_expiries, &latest);
+
+	if (r == 0)
+		*ret_ms = latest;
+	return r;
 }
 
 /* --- tables --------------------------------------------------------------------------- */
@@ -434,6 +473,8 @@ static int read_tables(struct nft *nft, struct ruleset *ruleset, enum extent ext
 		r = nft_settle(nft);
 	if (r == 0)
 		r = read_table(nft, RULESET_NETDEV, ruleset, extent);
+	if (r == 0)
+		r = read_table(nft, RULESET_INET, ruleset, extent);
 	if (r == 0 && extent == EVERYTHING)
 		r = read_table(nft, RULESET_ARP, ruleset, extent);
 	if (r == 0 && extent == EVERYTHING)

@@ -379,25 +379,44 @@ static int plan_group(struct builder *b)
 	return plan_peers(b);
 }
 
+static int append_vips(
+	const struct conf_vip ***vips, size_t *n_vips, const struct conf_group *group)
+{
+	const struct conf_vip **grown = realloc(*vips, (*n_vips + group->n_vips) * sizeof(**vips));
+
+	if (!grown)
+		return -ENOMEM;
+	*vips = grown;
+	for (size_t i = 0; i < group->n_vips; i++)
+		grown[(*n_vips)++] = &group->vips[i];
+	return 0;
+}
+
 /* This host keeps silent about VIPs of a group that it belongs to but does not balance. */
 static int plan_suppression(
 	struct plan *plan, const struct cluster *cluster, const struct conf_group *group)
 {
 	const struct conf_member *self = conf_group_find_member(group, cluster_conf(cluster)->node);
 	struct plan_suppress *suppress = &plan->suppress;
-	const struct conf_vip **vips;
 
 	if (!self || cluster_role(cluster, group) == ROLE_ACTIVE)
 		return 0;
-	vips = realloc(suppress->vips, (suppress->n_vips + group->n_vips) * sizeof(*vips));
-	if (!vips)
-		return -ENOMEM;
-	suppress->vips = vips;
-	for (size_t i = 0; i < group->n_vips; i++)
-		vips[suppress->n_vips++] = &group->vips[i];
 	if (self->address.family == AF_INET)
 		suppress->source = self->address;
-	return 0;
+	return append_vips(&suppress->vips, &suppress->n_vips, group);
+}
+
+/* A member's flows are watched whatever its weight: those that it has may outlive its share. */
+static int plan_guarding(
+	struct plan *plan, const struct cluster *cluster, const struct conf_group *group)
+{
+	const struct conf *conf = cluster_conf(cluster);
+	const struct conf_member *self = conf_group_find_member(group, conf->node);
+
+	if (!self || self->balancer_only || (!conf->member_guard && !conf->sync.present))
+		return 0;
+	plan->guard.drops = conf->member_guard;
+	return append_vips(&plan->guard.vips, &plan->guard.n_vips, group);
 }
 
 static bool forwards(const struct cluster *cluster, const struct plan_what_if *what_if,
@@ -450,9 +469,10 @@ int plan_build(const struct cluster *cluster, const struct plan_what_if *what_if
 			.plan = plan,
 			.tables = tables,
 		};
-		int r = 0;
+		int r;
 
-		if (!what_if || !what_if->assume_active)
+		r = plan_guarding(plan, cluster, &conf->groups[i]);
+		if (r == 0 && (!what_if || !what_if->assume_active))
 			r = plan_suppression(plan, cluster, &conf->groups[i]);
 		if (r < 0)
 			return r;
@@ -495,6 +515,7 @@ void plan_free(struct plan *plan)
 		group_done(&plan->groups[i]);
 	free(plan->groups);
 	free(plan->suppress.vips);
+	free(plan->guard.vips);
 	free(plan);
 }
 

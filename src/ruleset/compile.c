@@ -226,6 +226,8 @@ int compile_plan(const struct plan *plan, struct ruleset **ret_ruleset)
 		r = compile_arp(&compiler);
 	if (r == 0)
 		r = compile_nd(&compiler);
+	if (r == 0)
+		r = compile_guard(&compiler);
 	if (r < 0)
 		return r;
 	*ret_ruleset = take_ptr(ruleset);

@@ -62,7 +62,7 @@ struct ruleset_set *compile_memory(
 	return set;
 }
 
-void compile_match_any_bit(
+void compile_match_no_bit(
 	struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value mask)
 {
 	struct ruleset_statement *match = build_statement(rule, STATEMENT_MATCH);
@@ -70,7 +70,13 @@ void compile_match_any_bit(
 	match->field = field;
 	match->value = (struct ruleset_value){ .length = mask.length };
 	match->mask = mask;
-	match->negate = true;
+}
+
+void compile_match_any_bit(
+	struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value mask)
+{
+	compile_match_no_bit(rule, field, mask);
+	rule->statements[rule->n_statements - 1].negate = true;
 }
 
 void compile_match_icmp(struct ruleset_rule *rule, int family)

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * The compiler's own rooms: views, members, bucket tables, distributions, fragments, ICMP
- * errors, groups, ARP and neighbour discovery. Each adds its sets, chains and rules to the table
- * that is being built.
+ * errors, groups, ARP and neighbour discovery, the member guard. Each adds its sets, chains and
+ * rules to the table that is being built.
  */
 
 #include "build.h"
@@ -84,8 +84,10 @@ struct ruleset_source compile_digest(
 struct ruleset_set *compile_memory(
 	struct compiler *c, char *name, char *origin, uint32_t size, unsigned int seconds);
 
-/* Adds a match of the bits of mask, which is as long as the field, being not all zero. */
+/* Add a match of the bits of mask, which is as long as the field: not all zero, or all zero. */
 void compile_match_any_bit(
+	struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value mask);
+void compile_match_no_bit(
 	struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value mask);
 
 /* Adds a test for ICMP of a family. */
@@ -174,3 +176,6 @@ void compile_vip_rules(struct compiler *c, struct ruleset_chain *chain, enum vie
 /* Make the tables of a host that holds VIPs without the duty. Return 0 or -ENOMEM. */
 int compile_arp(struct compiler *c);
 int compile_nd(struct compiler *c);
+
+/* Makes the table of a host that is a member (see guard.h). Returns 0 or -ENOMEM. */
+int compile_guard(struct compiler *c);

@@ -170,14 +170,17 @@ static void reset(struct ruleset_counter *counter, void *user_data)
 
 int counters_carry(const struct ruleset *have, struct ruleset *want)
 {
-	const struct ruleset_table *from = ruleset_find_table(have, RULESET_NETDEV);
-	const struct ruleset_table *to = ruleset_find_table(want, RULESET_NETDEV);
+	static const enum ruleset_family counting[] = { RULESET_NETDEV, RULESET_INET };
 	_cleanup_(list_done) struct list left = { .n = 0 };
 
 	counters_foreach(want, reset, NULL);
-	if (!from || !to)
-		return 0;
-	carry_table(from, to, &left);
+	for (size_t i = 0; i < ARRAY_SIZE(counting); i++) {
+		const struct ruleset_table *from = ruleset_find_table(have, counting[i]);
+		const struct ruleset_table *to = ruleset_find_table(want, counting[i]);
+
+		if (from && to)
+			carry_table(from, to, &left);
+	}
 	if (left.failed)
 		return -ENOMEM;
 	return carry_left(&left, want);

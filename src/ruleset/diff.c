@@ -188,6 +188,8 @@ static int change_elements(const struct transition *t, const struct ruleset_set 
 	/* What packets have put there is newer; what the plan has besides is what it lacks. */
 	if (want->dynamic)
 		return phase == TEAR_DOWN ? 0 : add_all_elements(t, want);
+	if (want->timed)
+		return 0;
 	if (view_init(&have_view, have, want->key) < 0 ||
 		view_init(&want_view, want, want->key) < 0)
 		return -ENOMEM;
@@ -327,7 +329,8 @@ static int change_table(const struct transition *t)
 
 /* --- tables ------------------------------------------------------------------------- */
 
-static const enum ruleset_family families[] = { RULESET_NETDEV, RULESET_ARP, RULESET_IP6 };
+static const enum ruleset_family families[] = { RULESET_NETDEV, RULESET_ARP, RULESET_IP6,
+	RULESET_INET };
 
 static int add_table(struct batch *batch, const struct ruleset_table *want)
 {

@@ -2,6 +2,7 @@
 #include "field.h"
 
 #include <arpa/inet.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -65,16 +66,18 @@ static const struct field fields[] = {
 	[FIELD_ERROR6_SOURCE_PORT] = { "@th,384,16", TRANSPORT(48, 2), .format = FORMAT_HEX },
 	[FIELD_ERROR6_DESTINATION_PORT] = { "@th,400,16", TRANSPORT(50, 2), .format = FORMAT_HEX },
 	[FIELD_ND_TARGET] = { "@th,64,128", TRANSPORT(8, 16), .format = FORMAT_HEX },
-	[FIELD_META_L4PROTO] = { "meta l4proto", .place = PLACE_META, .meta_key = NFT_META_L4PROTO,
+	[FIELD_META_L4PROTO] = { "meta l4proto", .place = PLACE_META, .key = NFT_META_L4PROTO,
 		.length = 1, .format = FORMAT_PROTOCOL },
-	[FIELD_META_PROTOCOL] = { "meta protocol", .place = PLACE_META,
-		.meta_key = NFT_META_PROTOCOL, .length = 2, .format = FORMAT_ETHERTYPE },
-	[FIELD_META_MARK] = { "meta mark", .place = PLACE_META, .meta_key = NFT_META_MARK,
-		.length = 4, .format = FORMAT_MARK },
-	[FIELD_META_IIFNAME] = { "iifname", .place = PLACE_META, .meta_key = NFT_META_IIFNAME,
+	[FIELD_META_PROTOCOL] = { "meta protocol", .place = PLACE_META, .key = NFT_META_PROTOCOL,
+		.length = 2, .format = FORMAT_ETHERTYPE },
+	[FIELD_META_MARK] = { "meta mark", .place = PLACE_META, .key = NFT_META_MARK, .length = 4,
+		.format = FORMAT_MARK },
+	[FIELD_META_IIFNAME] = { "iifname", .place = PLACE_META, .key = NFT_META_IIFNAME,
 		.length = IFNAMSIZ, .format = FORMAT_STRING },
-	[FIELD_META_OIFNAME] = { "oifname", .place = PLACE_META, .meta_key = NFT_META_OIFNAME,
+	[FIELD_META_OIFNAME] = { "oifname", .place = PLACE_META, .key = NFT_META_OIFNAME,
 		.length = IFNAMSIZ, .format = FORMAT_STRING },
+	[FIELD_CT_STATE] = { "ct state", .place = PLACE_CONNTRACK, .key = NFT_CT_STATE, .length = 4,
+		.format = FORMAT_CT_STATE },
 	[FIELD_ARP_OPERATION] = { "arp operation", NETWORK(6, 2), .format = FORMAT_ARP_OPERATION },
 	[FIELD_ARP_SOURCE] = { "arp saddr ip", NETWORK(14, 4), .format = FORMAT_ADDRESS },
 	[FIELD_ARP_DESTINATION] = { "arp daddr ip", NETWORK(24, 4), .format = FORMAT_ADDRESS },
@@ -102,6 +105,26 @@ static void write_flags(FILE *file, uint8_t flags)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (flags & (1 << i)) {
 			fprintf(file, "%s%s", separator, names[i]);
+			separator = ",";
+		}
+}
+
+static void write_states(FILE *file, const struct ruleset_value *value)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} states[] = {
+		{ NF_CT_STATE_INVALID_BIT, "invalid" },
+		{ NF_CT_STATE_BIT(IP_CT_NEW), "new" },
+	};
+	const char *separator = "";
+	uint32_t bits;
+
+	memcpy(&bits, value->bytes, sizeof(bits));
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+		if (bits & states[i].bit) {
+			fprintf(file, "%s%s", separator, states[i].name);
 			separator = ",";
 		}
 }
@@ -170,6 +193,9 @@ void field_write_value(FILE *file, enum field_format format, const struct rulese
 		break;
 	case FORMAT_TCP_FLAGS:
 		write_flags(file, value->bytes[0]);
+		break;
+	case FORMAT_CT_STATE:
+		write_states(file, value);
 		break;
 	case FORMAT_ICMP_TYPE:
 		fputs(icmp_type_name(value->bytes[0]), file);

@@ -25,6 +25,7 @@ enum field_format {
 	FORMAT_ETHERTYPE,     /* ip */
 	FORMAT_ARP_OPERATION, /* request */
 	FORMAT_TCP_FLAGS,     /* fin,syn */
+	FORMAT_CT_STATE,      /* invalid,new */
 	FORMAT_ICMP_TYPE,     /* time-exceeded */
 	FORMAT_MARK,          /* a number in host order, as hexadecimal */
 	FORMAT_NUMBER,        /* a number in host order, as decimal */
@@ -33,6 +34,7 @@ enum field_format {
 enum field_place {
 	PLACE_PAYLOAD,
 	PLACE_META,
+	PLACE_CONNTRACK,
 	PLACE_FRAGMENT_HEADER, /* of IPv6 */
 };
 
@@ -42,7 +44,7 @@ struct field {
 	uint32_t base;   /* PLACE_PAYLOAD: NFT_PAYLOAD_* */
 	uint32_t offset; /* bytes */
 	uint32_t length;
-	uint32_t meta_key; /* PLACE_META: NFT_META_* */
+	uint32_t key;    /* PLACE_META: NFT_META_*, PLACE_CONNTRACK: NFT_CT_* */
 	uint8_t mask[2]; /* the field's own bits, where it is not all of its bytes; nft knows it */
 	enum field_dependency dependency;
 	enum field_format format;

@@ -95,6 +95,7 @@ static const struct key keys[] = {
 	[KEY_ADDRESS6] = { "ipv6_addr", .n_parts = 1, .parts = { ADDRESS6 } },
 	[KEY_ICMP_TYPE] = { "icmp_type", .n_parts = 1,
 		.parts = { { FORMAT_ICMP_TYPE, TYPE_ICMP_TYPE, 1 } } },
+	[KEY_PROTOCOL] = { "inet_proto", .no_order = true, .n_parts = 1, .parts = { PROTOCOL } },
 	[KEY_ND_TARGET] = { "@th,64,128", .is_typeof = true, .n_parts = 1,
 		.parts = { RAW(TRANSPORT, 64, 128) } },
 	[KEY_FLOW] = { "inet_proto . ipv4_addr . inet_service . ipv4_addr . inet_service",
@@ -260,7 +261,7 @@ static int apply_user_data(struct nftnl_set *nftnl_set, const struct ruleset_set
 
 	if (!buffer)
 		return -ENOMEM;
-	if (key->n_parts > 1)
+	if (key->n_parts > 1 || key->no_order)
 		key_order = BYTEORDER_INVALID;
 	nftnl_udata_put_u32(buffer, NFTNL_UDATA_SET_KEYBYTEORDER, key_order);
 	if (set->data != DATA_NONE)

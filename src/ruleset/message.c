@@ -39,6 +39,8 @@ uint16_t message_family(enum ruleset_family family)
 		return NFPROTO_ARP;
 	case RULESET_IP6:
 		return NFPROTO_IPV6;
+	case RULESET_INET:
+		return NFPROTO_INET;
 	}
 	return NFPROTO_UNSPEC;
 }
@@ -105,6 +107,7 @@ int message_delete_table(struct batch *batch, const struct ruleset_table *table)
 static void set_hook(struct nftnl_chain *made, const struct ruleset_chain *chain)
 {
 	uint32_t number = 0;
+	int32_t priority = 0;
 
 	switch (chain->hook) {
 	case HOOK_NONE:
@@ -122,10 +125,14 @@ static void set_hook(struct nftnl_chain *made, const struct ruleset_chain *chain
 	case HOOK_IP6_INPUT:
 		number = NF_INET_LOCAL_IN;
 		break;
+	case HOOK_INET_INPUT:
+		number = NF_INET_LOCAL_IN;
+		priority = HOOK_INET_PRIORITY;
+		break;
 	}
 	nftnl_chain_set_str(made, NFTNL_CHAIN_TYPE, "filter");
 	nftnl_chain_set_u32(made, NFTNL_CHAIN_HOOKNUM, number);
-	nftnl_chain_set_s32(made, NFTNL_CHAIN_PRIO, 0);
+	nftnl_chain_set_s32(made, NFTNL_CHAIN_PRIO, priority);
 	nftnl_chain_set_u32(made, NFTNL_CHAIN_POLICY, NF_ACCEPT);
 }
 
@@ -266,10 +273,10 @@ static int define_set(struct nftnl_set *made, const struct ruleset_set *set)
 		flags |= NFT_SET_INTERVAL;
 	if (set->dynamic)
 		flags |= NFT_SET_EVAL;
-	if (set->timeout_ms > 0) {
+	if (set->timed || set->timeout_ms > 0)
 		flags |= NFT_SET_TIMEOUT;
+	if (set->timeout_ms > 0)
 		nftnl_set_set_u64(made, NFTNL_SET_TIMEOUT, set->timeout_ms);
-	}
 	nftnl_set_set_u32(made, NFTNL_SET_FLAGS, flags);
 	if (set->size > 0)
 		nftnl_set_set_u32(made, NFTNL_SET_DESC_SIZE, set->size);
@@ -407,6 +414,9 @@ static int fill_set(struct nftnl_set *made, const struct ruleset_set *set,
 			return -ENOMEM;
 		if (with_data && set->counter && set_counter(element, &elements[i]->counter) < 0)
 			return -ENOMEM;
+		if (with_data && set->timed)
+			nftnl_set_elem_set_u64(
+				element, NFTNL_SET_ELEM_TIMEOUT, elements[i]->timeout_ms);
 		if (set->interval && add_range_end(made, &elements[i]->last) < 0)
 			return -ENOMEM;
 	}
@@ -451,6 +461,20 @@ int message_delete_elements(struct batch *batch, const struct ruleset_table *tab
 	const struct ruleset_set *set, const struct ruleset_element *const *elements, size_t n)
 {
 	return put_elements(batch, table, set, elements, n, NFT_MSG_DELSETELEM);
+}
+
+int message_flush_set(
+	struct batch *batch, const struct ruleset_table *table, const struct ruleset_set *set)
+{
+	_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(set);
+	struct nlmsghdr *header = made ? batch_begin_message(batch, NFT_MSG_DELSETELEM,
+						 message_family(table->family), 0, set->origin)
+				       : NULL;
+
+	if (!header)
+		return -ENOMEM;
+	nftnl_set_elems_nlmsg_build_payload(header, made);
+	return batch_end_message(batch);
 }
 
 /* --- signatures --------------------------------------------------------------- */

@@ -17,6 +17,8 @@ static const char *family_name(enum ruleset_family family)
 		return "arp";
 	case RULESET_IP6:
 		return "ip6";
+	case RULESET_INET:
+		return "inet";
 	}
 	return NULL;
 }
@@ -81,6 +83,8 @@ static void write_set(FILE *file, const struct ruleset_set *set)
 		fputs("\t\tcounter\n", file);
 	if (set->dynamic)
 		fputs("\t\tflags dynamic,timeout\n", file);
+	if (set->timed)
+		fputs("\t\tflags timeout\n", file);
 	if (set->timeout_ms > 0)
 		write_timeout(file, set->timeout_ms);
 	write_elements(file, set);
@@ -100,6 +104,10 @@ static void write_hook(FILE *file, const struct ruleset_chain *chain)
 	case HOOK_ARP_INPUT:
 	case HOOK_IP6_INPUT:
 		fputs("\t\ttype filter hook input priority 0; policy accept;\n", file);
+		break;
+	case HOOK_INET_INPUT:
+		fprintf(file, "\t\ttype filter hook input priority filter - %d; policy accept;\n",
+			-HOOK_INET_PRIORITY);
 		break;
 	case HOOK_ARP_OUTPUT:
 		fputs("\t\ttype filter hook output priority 0; policy accept;\n", file);

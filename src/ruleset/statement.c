@@ -41,12 +41,38 @@ static void write_source(FILE *file, const struct ruleset_source *source)
 	}
 }
 
-static void write_match(FILE *file, const struct ruleset_statement *statement)
+static bool is_zero(const struct ruleset_value *value)
+{
+	static const uint8_t zero[RULESET_VALUE_MAX];
+
+	return memcmp(value->bytes, zero, value->length) == 0;
+}
+
+/* A field whose bits have names. That any of them is set, or none, nft writes in short. */
+static void write_match_bits(FILE *file, const struct ruleset_statement *statement)
 {
 	const struct field *field = field_get(statement->field);
 
 	fprintf(file, "%s ", field->text);
-	if (statement->mask.length > 0 && field->format != FORMAT_TCP_FLAGS) {
+	if (is_zero(&statement->value)) {
+		fputs(statement->negate ? "" : "! ", file);
+		field_write_value(file, field->format, &statement->mask);
+		return;
+	}
+	fputs(statement->negate ? "!= " : "", file);
+	field_write_value(file, field->format, &statement->value);
+	fputs(" / ", file);
+	field_write_value(file, field->format, &statement->mask);
+}
+
+static void write_match(FILE *file, const struct ruleset_statement *statement)
+{
+	const struct field *field = field_get(statement->field);
+
+	if (field->format == FORMAT_TCP_FLAGS || field->format == FORMAT_CT_STATE)
+		return write_match_bits(file, statement);
+	fprintf(file, "%s ", field->text);
+	if (statement->mask.length > 0) {
 		fputs("& ", file);
 		field_write_value(file, field->format, &statement->mask);
 		fputc(' ', file);
@@ -54,10 +80,6 @@ static void write_match(FILE *file, const struct ruleset_statement *statement)
 	if (statement->negate)
 		fputs("!= ", file);
 	field_write_value(file, field->format, &statement->value);
-	if (statement->mask.length > 0 && field->format == FORMAT_TCP_FLAGS) {
-		fputs(" / ", file);
-		field_write_value(file, field->format, &statement->mask);
-	}
 	if (statement->kind == STATEMENT_MATCH_RANGE) {
 		fputc('-', file);
 		field_write_value(file, field->format, &statement->last);
@@ -148,6 +170,7 @@ static uint32_t register_at(unsigned int word)
 struct writer {
 	struct nftnl_rule *rule;
 	const struct ruleset_counter *counter;
+	enum ruleset_family family;
 	uint16_t ethertype; /* the rule has tested that the packet is of this one; 0: of none */
 	uint8_t protocol;   /* … of this one */
 	bool failed;
@@ -215,15 +238,22 @@ static void add_meta_load(struct writer *w, uint32_t key, uint32_t reg)
 	set_u32(w, expr, NFTNL_EXPR_META_DREG, reg);
 }
 
+/* In a table of both families the hook tells them apart, and the packet need not be looked at. */
 static void add_ethertype(struct writer *w, uint16_t ethertype)
 {
 	const uint16_t wire = htons(ethertype);
+	const uint8_t family = ethertype == ETHERTYPE_IP ? NFPROTO_IPV4 : NFPROTO_IPV6;
 
 	if (w->ethertype == ethertype)
 		return;
+	w->ethertype = ethertype;
+	if (w->family == RULESET_INET) {
+		add_meta_load(w, NFT_META_NFPROTO, NFT_REG_1);
+		add_cmp(w, NFT_CMP_EQ, NFT_REG_1, &family, sizeof(family));
+		return;
+	}
 	add_meta_load(w, NFT_META_PROTOCOL, NFT_REG_1);
 	add_cmp(w, NFT_CMP_EQ, NFT_REG_1, &wire, sizeof(wire));
-	w->ethertype = ethertype;
 }
 
 static void add_protocol(struct writer *w, uint8_t protocol)
@@ -266,7 +296,12 @@ static void add_load(struct writer *w, const struct field *field, uint32_t reg)
 
 	switch (field->place) {
 	case PLACE_META:
-		add_meta_load(w, field->meta_key, reg);
+		add_meta_load(w, field->key, reg);
+		return;
+	case PLACE_CONNTRACK:
+		expr = add(w, "ct");
+		set_u32(w, expr, NFTNL_EXPR_CT_KEY, field->key);
+		set_u32(w, expr, NFTNL_EXPR_CT_DREG, reg);
 		return;
 	case PLACE_FRAGMENT_HEADER:
 		expr = add(w, "exthdr");
@@ -451,7 +486,7 @@ static void add_write(struct writer *w, const struct ruleset_statement *statemen
 	add_immediate(w, NFT_REG_1, &statement->value);
 	if (field->place == PLACE_META) {
 		expr = add(w, "meta");
-		set_u32(w, expr, NFTNL_EXPR_META_KEY, field->meta_key);
+		set_u32(w, expr, NFTNL_EXPR_META_KEY, field->key);
 		set_u32(w, expr, NFTNL_EXPR_META_SREG, NFT_REG_1);
 		return;
 	}
@@ -563,6 +598,7 @@ int statement_add_all(
 	struct writer writer = {
 		.rule = nftnl_rule,
 		.counter = &rule->counter,
+		.family = family,
 		.ethertype = family == RULESET_IP6 ? ETHERTYPE_IPV6 : 0,
 	};
 

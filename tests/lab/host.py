@@ -93,9 +93,13 @@ class Host:
         return self.run("nft", "list", "ruleset").stdout
 
     def nft_json(self, *options):
-        """The ruleset as nft's objects, without the line about nft itself."""
+        """The ruleset as nft's objects, without the line about nft itself.
+
+        Tables of each family in turn: nft has them in the order in which they were made.
+        """
         text = self.run("nft", *options, "-j", "list", "ruleset").stdout
-        return [item for item in json.loads(text)["nftables"] if "metainfo" not in item]
+        objects = [item for item in json.loads(text)["nftables"] if "metainfo" not in item]
+        return sorted(objects, key=lambda item: next(iter(item.values()))["family"])
 
     def load_ruleset(self, script):
         self.run("nft", "-f", "-", stdin=script)

@@ -149,7 +149,8 @@ static const struct change changes[] = {
 		"add 4 rule icmp/A\n"
 		"add 4 rule ingress\n" },
 	{ TOP GROUP(MEMBERS, WEB),
-		"node = \"fe5\"; interface = \"eth0\"; buckets = 512; " GROUP(MEMBERS, WEB),
+		"node = \"fe5\"; interface = \"eth0\"; buckets = 512; member_guard = false; " GROUP(
+			MEMBERS, WEB),
 		"flush chain icmp/A\n"
 		"flush chain ingress\n"
 		"delete set buckets/A\n"

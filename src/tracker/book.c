@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "internal.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+/* --- flows begin and end --------------------------------------------------------------------- */
+
+/*
+ * told: the kernel will tell its end. If watching fails for lack of memory, the flow may outlive
+ * its connection until everything is read anew.
+ */
+static void begin_flow(struct book *book, const struct flow *flow, bool told)
+{
+	int r;
+
+	r = flow_set_add(book->flows, flow);
+	if (r < 0) {
+		book->n_refused++;
+		return;
+	}
+	if (book->ended)
+		(void)flow_set_remove(book->ended, flow);
+	if (told)
+		(void)flow_set_remove(book->watched, flow);
+	else if (r > 0)
+		(void)flow_set_add(book->watched, flow);
+	if (r > 0)
+		book->ops.changed(flow, true, book->ops.user_data);
+}
+
+static void forget_flow(struct book *book, const struct flow *flow)
+{
+	(void)flow_set_remove(book->watched, flow);
+	book->ops.changed(flow, false, book->ops.user_data);
+}
+
+static void end_flow(struct book *book, const struct flow *flow)
+{
+	if (book->ended && flow_set_add(book->ended, flow) < 0)
+		book->incomplete = true;
+	if (flow_set_remove(book->flows, flow))
+		forget_flow(book, flow);
+}
+
+static bool wants(const struct book *book, const struct flow *flow)
+{
+	return book->ops.wants(flow, book->ops.user_data);
+}
+
+/* Has it come from another host, and does it end on this one? */
+static bool is_ours(const struct book *book, const struct entry *entry)
+{
+	if (local_addresses_have(&book->local, &entry->flow.client))
+		return false;
+	return entry->mirrored || local_addresses_have(&book->local, &entry->answerer);
+}
+
+/* --- messages ----------------------------------------------------------------------------------
+ */
+
+/*
+ * An entry that goes while TCP is established has timed out, or somebody has flushed the table;
+ * the socket knows better.
+ */
+static void take_end(struct book *book, const struct entry *entry)
+{
+	const struct flow *flow = &entry->flow;
+	bool known = flow_set_has(book->flows, flow);
+
+	if (known && entry->destroyed && flow->protocol == IPPROTO_TCP &&
+		book->lives(flow, book->user_data))
+		(void)flow_set_add(book->watched, flow);
+	else if (known || (book->ended && wants(book, flow)))
+		end_flow(book, flow);
+}
+
+void book_take_event(struct book *book, const struct nlmsghdr *message)
+{
+	struct entry entry;
+	bool known;
+
+	if (entry_parse(message, &entry) < 0 || entry.life == ENTRY_OPENING)
+		return;
+	if (entry.life == ENTRY_OVER) {
+		take_end(book, &entry);
+		return;
+	}
+	if (!wants(book, &entry.flow))
+		return;
+	known = flow_set_has(book->flows, &entry.flow);
+	if (!known && !is_ours(book, &entry))
+		return;
+	if (!known && entry.life == ENTRY_UNTOLD && !book->lives(&entry.flow, book->user_data))
+		return;
+	begin_flow(book, &entry.flow, true);
+}
+
+void book_take_entry(struct book *book, const struct nlmsghdr *message)
+{
+	struct entry entry;
+
+	if (entry_parse(message, &entry) < 0 || entry.life != ENTRY_LIVE || entry.destroyed)
+		return;
+	if (book->ended && flow_set_has(book->ended, &entry.flow))
+		return;
+	if (wants(book, &entry.flow) && is_ours(book, &entry))
+		begin_flow(book, &entry.flow, false);
+}
+
+static bool listens(const struct book *book, uint16_t port)
+{
+	return book->listening[port / 8] & 1 << port % 8;
+}
+
+/*
+ * A socket does not tell who opened the connection. One whose port somebody listens on was
+ * accepted; those that this host has opened have ports of their own.
+ */
+void book_take_socket(struct book *book, const struct nlmsghdr *message)
+{
+	struct tcp_socket socket;
+
+	if (tcp_socket_parse(message, &socket) < 0)
+		return;
+	if (socket.listens)
+		book->listening[socket.port / 8] |= (uint8_t)(1 << socket.port % 8);
+	if (!socket.lives || !listens(book, socket.port))
+		return;
+	if (book->ended && flow_set_has(book->ended, &socket.flow))
+		return;
+	if (wants(book, &socket.flow) && !local_addresses_have(&book->local, &socket.flow.client))
+		begin_flow(book, &socket.flow, false);
+}
+
+/* --- dumps ---------------------------------------------------------------------------------------
+ */
+
+int book_begin_dump(struct book *book)
+{
+	if (!book->ended)
+		book->ended = flow_set_new(SIZE_MAX);
+	if (!book->ended)
+		return -ENOMEM;
+	book->incomplete = false;
+	flow_set_clear(book->ended);
+	memset(book->listening, 0, sizeof(book->listening));
+	flow_set_mark_stale(book->flows);
+	return 0;
+}
+
+void book_end_dump(struct book *book)
+{
+	flow_set_free(book->ended);
+	book->ended = NULL;
+}
+
+bool book_sweep(struct book *book, size_t n, size_t *cursor)
+{
+	struct flow flow;
+
+	for (; n > 0; n--) {
+		if (!flow_set_remove_stale(book->flows, cursor, &flow))
+			return true;
+		forget_flow(book, &flow);
+	}
+	return false;
+}
+
+void book_check_watched(struct book *book, size_t n, size_t *cursor)
+{
+	struct flow flow;
+
+	for (; n > 0; n--) {
+		if (!flow_set_next(book->watched, cursor, &flow)) {
+			*cursor = 0;
+			return;
+		}
+		if (!book->lives(&flow, book->user_data))
+			end_flow(book, &flow);
+	}
+}
+
+/* --- life
+ * ------------------------------------------------------------------------------------------ */
+
+int book_init(struct book *book, struct flow_set *flows, const struct tracker_ops *ops)
+{
+	size_t cursor = 0;
+	struct flow flow;
+
+	*book = (struct book){ .flows = flows, .ops = *ops };
+	book->watched = flow_set_new(SIZE_MAX);
+	if (!book->watched)
+		return -ENOMEM;
+	while (flow_set_next(flows, &cursor, &flow))
+		if (flow_set_add(book->watched, &flow) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+void book_done(struct book *book)
+{
+	flow_set_free(book->watched);
+	flow_set_free(book->ended);
+	local_addresses_done(&book->local);
+}

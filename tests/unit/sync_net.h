@@ -45,7 +45,7 @@ struct net {
 	bool cut[NODES_MAX][NODES_MAX];
 	struct packet *flying;
 	size_t n_flying, n_sent;
-	size_t n_astray; /* sent to where no node is */
+	size_t n_astray;         /* sent to where no node is */
 	struct packet *recorded; /* if recording: all that were sent */
 	size_t n_recorded;
 	bool recording;

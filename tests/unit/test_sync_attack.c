@@ -2,6 +2,8 @@
 /* What must not be believed: forged, changed, recorded packets, and nodes of another kind. */
 #include "sync_net.h"
 
+#include <errno.h>
+
 static int set_up(void **state)
 {
 	struct net *net = calloc(1, sizeof(*net));
@@ -329,20 +331,13 @@ static void test_other_key(void **state)
 	assert_int_equal(net_known(net, 1, 0), 1);
 }
 
-static void restart_with(struct net *net, size_t i, const struct sync_keys *keys)
-{
-	net_stop(net, i, false);
-	net->nodes[i].setup.keys = keys;
-	net_start(net, i, true);
-	net_wait(net, net_is_complete(net));
-}
-
 /* Keys are changed node by node, as sync_key.h says, and nobody is without at any time. */
 static void test_key_change(void **state)
 {
 	struct net *net = *state;
-	const struct sync_keys new = { .n = 1, .bytes = { { 9 } } };
+	const struct sync_keys none = {}, new = { .n = 1, .bytes = { { 9 } } };
 	struct sync_keys new_second, new_first = new;
+	const struct sync_keys *const steps[] = { &new_second, &new_first, &new };
 
 	net_init(net, 2, 21);
 	new_second = net->keys;
@@ -351,17 +346,17 @@ static void test_key_change(void **state)
 	memcpy(new_first.bytes[1], net->keys.bytes[0], SYNC_KEY_SIZE);
 	net_start_all(net);
 	net_wait(net, net_is_complete(net));
-	for (size_t i = 0; i < 2; i++)
-		restart_with(net, i, &new_second);
-	for (size_t i = 0; i < 2; i++)
-		restart_with(net, i, &new_first);
-	for (size_t i = 0; i < 2; i++)
-		restart_with(net, i, &new);
-	assert_int_equal(refusals(net, 0).key, 0);
+	for (size_t step = 0; step < ARRAY_SIZE(steps); step++)
+		for (size_t i = 0; i < 2; i++) {
+			assert_int_equal(sync_set_keys(net->nodes[i].sync, steps[step]), 0);
+			net_begin(net, 0, step * 2 + i);
+			net_run(net, 1500);
+			assert_true(net_is_complete(net) && net_is_equal(net));
+		}
+	assert_int_equal(refusals(net, 0).key + refusals(net, 1).key, 0);
+	assert_int_equal(sync_set_keys(net->nodes[0].sync, &none), -EINVAL);
 	/* In another order the old one cannot read the new one. */
-	net_stop(net, 0, false);
-	net->nodes[0].setup.keys = &net->keys;
-	net_start(net, 0, true);
+	assert_int_equal(sync_set_keys(net->nodes[0].sync, &net->keys), 0);
 	net_wait(net, net_state(net, 0, 1) == SYNC_PEER_FOREIGN);
 }
 

@@ -250,6 +250,30 @@ static void test_long_partition(void **state)
 	assert_true(net_peer(net, 1, 0)->n_snapshots >= 1);
 }
 
+/* So long that part of a snapshot is gone: what it had not told yet is not taken for ended. */
+static void test_partition_in_snapshot(void **state)
+{
+	struct net *net = *state;
+	struct flow missing = net_flow(7);
+
+	net_init(net, 2, 35);
+	net_start_all(net);
+	begin_many(net, 0, 200000);
+	net_wait(net, net_is_complete(net) && net_is_equal(net));
+	assert_true(flow_set_remove(ledger_find(net->nodes[1].ledger, "a"), &missing));
+	assert_true(flow_set_remove(ledger_find(net->nodes[1].told, "a"), &missing));
+	net_wait(net, net_peer(net, 1, 0)->n_snapshots == 1);
+	net_run(net, 100);
+	cut(net, 0, 1, true);
+	net_run(net, 1400);
+	cut(net, 0, 1, false);
+	while (!net_is_complete(net) || !net_is_equal(net)) {
+		assert_true(net_known(net, 1, 0) >= 199999);
+		net_run(net, 10);
+	}
+	assert_true(net_peer(net, 1, 0)->n_snapshots >= 2);
+}
+
 /* One that hears, and is not heard. */
 static void test_one_way(void **state)
 {
@@ -450,6 +474,25 @@ static void test_many_duties(void **state)
 	net_wait(net, net_peer(net, 1, 0)->n_duties == 0);
 }
 
+/* Packets that overtake: the later list is the one that counts. */
+static void test_duties_overtake(void **state)
+{
+	struct net *net = *state;
+	const struct sync_duty active = { "A", true, true, 1 }, standby = { "A", false, true, 0 };
+
+	net_init(net, 2, 54);
+	net_start_all(net);
+	net_wait(net, net_is_complete(net));
+	net->recording = net->cut[0][1] = true;
+	sync_set_duties(net->nodes[0].sync, &active, 1, net->now);
+	sync_set_duties(net->nodes[0].sync, &standby, 1, net->now);
+	assert_int_equal(net->n_recorded, 2);
+	net_deliver(net, 1, &net->recorded[1]);
+	net_deliver(net, 1, &net->recorded[0]);
+	assert_int_equal(net_peer(net, 1, 0)->n_duties, 1);
+	assert_false(net_peer(net, 1, 0)->duties[0].active);
+}
+
 static void test_change_announced(void **state)
 {
 	struct net *net = *state;
@@ -545,6 +588,30 @@ static void test_notes_meet(void **state)
 		assert_true(has_note(b, "a", "of a", 4) && has_note(c, "a", "of a", 4));
 }
 
+/* The newest note has come in part when the only one that has it dies: another will do. */
+static void test_note_that_stalls(void **state)
+{
+	struct net *net = *state;
+	static const char text[SYNC_NOTE_MAX];
+
+	net_init(net, 3, 62);
+	net_start_all(net);
+	net_wait(net, net_is_complete(net));
+	cut(net, 0, 1, true);
+	cut(net, 1, 2, true);
+	assert_int_equal(sync_publish(net->nodes[1].sync, "of b", 4, net->now), 0);
+	net->loss = 500;
+	assert_int_equal(sync_publish(net->nodes[0].sync, "", 0, net->now), 0);
+	assert_int_equal(sync_publish(net->nodes[0].sync, text, sizeof(text), net->now), 0);
+	net_run(net, 1);
+	net_stop(net, 0, true);
+	net->loss = 0;
+	net->nodes[2].n_notes = 0;
+	cut(net, 1, 2, false);
+	net_wait(net, has_note(&net->nodes[2], "b", "of b", 4));
+	assert_int_equal(net->nodes[2].n_notes, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -558,6 +625,7 @@ int main(void)
 		net_test(test_heavy_loss),
 		net_test(test_partition),
 		net_test(test_long_partition),
+		net_test(test_partition_in_snapshot),
 		net_test(test_one_way),
 		net_test(test_own_pause),
 		net_test(test_difference_is_mended),
@@ -566,10 +634,12 @@ int main(void)
 		net_test(test_ready),
 		net_test(test_duties),
 		net_test(test_many_duties),
+		net_test(test_duties_overtake),
 		net_test(test_change_announced),
 		net_test(test_other_configuration),
 		net_test(test_note),
 		net_test(test_notes_meet),
+		net_test(test_note_that_stalls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

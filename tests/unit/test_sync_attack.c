@@ -23,7 +23,10 @@ static int tear_down(void **state)
 #define net_test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 /* Where the parts of the clear header are. */
-enum { VERSION_AT = 4, ID_AT = 5, KEY_ID_AT = 8, NONCE_AT = 12, HEADER_SIZE = 36 };
+enum { VERSION_AT = 4, KEY_ID_AT = 8, HEADER_SIZE = 36 };
+
+/* Of an answer from one node with a name of one letter to another. */
+enum { ANSWER_SIZE = HEADER_SIZE + 24 + 2 + 1 + 2 + 16 + 4 + 4 + 16 };
 
 static struct sync_refusals refusals(struct net *net, size_t i)
 {
@@ -282,6 +285,40 @@ static void test_dead_stays_dead(void **state)
 	assert_int_equal(net_known(net, 1, 0), 99);
 }
 
+/* Delivers the last packet to the node that was sent, of whatever size or of this one. */
+static void deliver_last(struct net *net, size_t to, size_t size)
+{
+	for (size_t i = net->n_recorded; i > 0; i--) {
+		struct packet packet = net->recorded[i - 1];
+
+		if (packet.to != to || (size != 0 && packet.size != size))
+			continue;
+		net_deliver(net, to, &packet);
+		return;
+	}
+	fail_msg("no such packet was sent");
+}
+
+/* An answer that was held back for long proves nothing any more. */
+static void test_late_answer(void **state)
+{
+	struct net *net = *state;
+
+	for (uint64_t late = 0; late <= 2000; late += 2000) {
+		if (net->n)
+			net_done(net);
+		net_init(net, 2, 9);
+		net->recording = net->cut[0][1] = net->cut[1][0] = true;
+		net_start(net, 1, true);
+		net_start(net, 0, true);
+		deliver_last(net, 1, 0);
+		deliver_last(net, 0, 0);
+		net_run(net, late);
+		deliver_last(net, 1, ANSWER_SIZE);
+		assert_int_equal(net_state(net, 1, 0), late ? SYNC_PEER_ABSENT : SYNC_PEER_SYNCING);
+	}
+}
+
 /* A packet's source may be forged: nothing is sent to an address that nobody configured. */
 static void test_no_reflection(void **state)
 {
@@ -482,6 +519,7 @@ static void test_strangers(void **state)
 		packet.from.address = (struct address){ AF_INET,
 			{ 203, 0, (uint8_t)(i >> 8), (uint8_t)i } };
 		net_deliver(net, 1, &packet);
+		net_deliver(net, 1, &packet);
 		net_run(net, 1);
 	}
 	while (sync_peer_at(net->nodes[1].sync, n + 1))
@@ -506,6 +544,7 @@ int main(void)
 		net_test(test_replay_to_a_newcomer),
 		net_test(test_replay_of_a_former_session),
 		net_test(test_dead_stays_dead),
+		net_test(test_late_answer),
 		net_test(test_no_reflection),
 		net_test(test_other_key),
 		net_test(test_key_change),

@@ -51,7 +51,10 @@ struct sync_duty {
 	uint64_t epoch; /* of its duty: whoever took it later has the higher one; 0 if not active */
 };
 
-/* What is known of another node; valid until the next call into sync. */
+/*
+ * What is known of another node; valid until the next call into sync. One without a name is
+ * FOREIGN; it is shown for a minute after its last packet, and then told to be SILENT.
+ */
 struct sync_peer {
 	const char *name; /* NULL if it could not be told: a FOREIGN one that no member's address
 			     fits */
@@ -85,7 +88,7 @@ struct sync_ops {
 	/* A flow was added to an owner's part of the ledger (began), or removed. */
 	void (*flow_changed)(
 		const char *owner, const struct flow *flow, bool began, void *user_data);
-	/* The state, a duty, or the fault of a peer is another. */
+	/* The state, the fault, a duty, or other_configuration of a peer is another. */
 	void (*peer_changed)(const struct sync_peer *peer, void *user_data);
 	/* A balancer is about to commit another table: flows may move for a moment. */
 	void (*change_announced)(const char *node, void *user_data);
@@ -103,26 +106,38 @@ struct sync_setup {
 	struct ledger *ledger;        /* that of the caller; sync writes the others' parts */
 	/* Is this the name of a node of the cluster? */
 	bool (*knows)(const char *name, void *user_data);
-	/* The name of the node that has this address, or NULL: to name who cannot be understood. */
+	/*
+	 * The name of the node that has this address, or NULL: to name who cannot be understood,
+	 * and to send to no address that a stranger chose.
+	 */
 	const char *(*name_of)(const struct address *address, void *user_data);
 	struct sync_ops ops;
 };
 
 struct sync;
 
-/* Begins a session. Returns 0 or -errno. Strings and keys are copied. */
+/*
+ * Begins a session. Returns 0, -EINVAL without a key or if the node's name is not one of
+ * drover.conf(5), or -ENOMEM. The name and the keys are copied.
+ */
 int sync_new(const struct sync_setup *setup, uint64_t now_ms, struct sync **ret_sync);
 void sync_free(struct sync *sync);
 DEFINE_CLEANUP(struct sync, sync_free)
 
-/* What a reload may change. */
+/* What a reload may change. sync_set_keys() copies them; it returns 0, or -EINVAL without one. */
 void sync_set_fingerprint(struct sync *sync, uint64_t fingerprint);
+int sync_set_keys(struct sync *sync, const struct sync_keys *keys);
 
 /* A packet has come. Anything may be in it. */
 void sync_receive(struct sync *sync, const struct endpoint *from, const void *packet, size_t size,
 	uint64_t now_ms);
 
-/* Does what is due by now; returns when (ms, absolute) it wants to be called next. */
+/*
+ * Does what is due by now; returns when (ms, absolute) it wants to be called next. What the other
+ * functions were told may be due earlier than that: call it after them as well, once for all that
+ * waited. When nothing was called for long this daemon stood still, and no node is blamed for
+ * what was not heard meanwhile.
+ */
 uint64_t sync_tick(struct sync *sync, uint64_t now_ms);
 
 /*
@@ -131,7 +146,7 @@ uint64_t sync_tick(struct sync *sync, uint64_t now_ms);
  */
 void sync_flow_changed(struct sync *sync, const struct flow *flow, bool began, uint64_t now_ms);
 
-/* This node's duties, all of them; sent at once if they differ from the last ones. */
+/* This node's duties, all of them, 256 at most; sent at once if they differ from the last ones. */
 void sync_set_duties(
 	struct sync *sync, const struct sync_duty *duties, size_t n_duties, uint64_t now_ms);
 
@@ -154,10 +169,13 @@ int sync_publish(struct sync *sync, const void *note, size_t size, uint64_t now_
  */
 bool sync_is_ready(const struct sync *sync, uint64_t now_ms, const char **ret_waits_for);
 
-/* The highest epoch that was heard of for a group, by whomever; 0 if none was. */
+/* The highest epoch that was heard of for a group, of whomever, us included; 0 if none was. */
 uint64_t sync_highest_epoch(const struct sync *sync, const char *group);
 
-/* The i-th peer, ordered by name, or NULL behind the last. */
+/*
+ * The i-th peer, ordered by name and those without one behind, or NULL behind the last. A node
+ * that no packet has named is not among them: it is ABSENT.
+ */
 const struct sync_peer *sync_peer_at(const struct sync *sync, size_t i);
 
 struct sync_refusals sync_refusals(const struct sync *sync);

@@ -72,8 +72,9 @@ struct foreigner {
 };
 
 struct stream_sender {
-	uint64_t sequence; /* of the last packet */
-	struct sent *ring; /* the last packets, by sequence */
+	uint64_t sequence;   /* of the last packet */
+	struct sent *ring;   /* the last packets, by sequence */
+	uint64_t first_kept; /* none before it, whatever the ring has room for */
 	uint8_t pending[BODY_FLOWS_MAX];
 	size_t pending_size;
 	uint64_t pending_since;
@@ -172,8 +173,8 @@ void duties_done(struct duties *duties);
 int stream_sender_init(struct sync *sync);
 void stream_sender_done(struct sync *sync);
 /* Sends a packet of the stream. oldest: when the oldest of its flows changed, ms. */
-void stream_emit(struct sync *sync, enum stream_kind kind, const uint8_t *flows, size_t size,
-	uint64_t oldest);
+void stream_emit(
+	struct sync *sync, enum stream_kind kind, uint8_t *flows, size_t size, uint64_t oldest);
 void stream_add(struct sync *sync, const struct flow *flow, bool began);
 void stream_flush(struct sync *sync);
 void stream_resend(struct sync *sync, const struct endpoint *to, const struct body_resend *resend);

@@ -248,7 +248,7 @@ void stream_compare(struct sync *sync, struct peer *peer, const struct body_hear
 		if (highest == stream->position)
 			watch_gap(sync, stream);
 	}
-	if (heartbeat->sequence == stream->position && !stream->follows) {
+	if (heartbeat->sequence == stream->position) {
 		stream->wants_snapshot = !has_all(sync, peer, heartbeat);
 		if (!stream->wants_snapshot)
 			stream->request_wait = REQUEST_WAIT_MS;

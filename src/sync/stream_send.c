@@ -11,16 +11,16 @@
 
 enum {
 	BATCH_MS = 20,
-	RING_SIZE = 2048, /* packets, 1.3 KiB each: a second of a snapshot at its full pace */
+	RING_SIZE = 2048, /* packets: a second of a snapshot at its full pace, 2.6 MB */
 	RESEND_RATE = 2000,
 	RESEND_BURST = 200,
 };
 
 struct sent {
-	uint64_t oldest; /* when the oldest of the flows changed, ms */
-	enum stream_kind kind;
+	uint8_t *flows;
 	uint16_t size;
-	uint8_t flows[BODY_FLOWS_MAX];
+	enum stream_kind kind;
+	uint64_t oldest; /* when the oldest of the flows changed, ms */
 };
 
 int stream_sender_init(struct sync *sync)
@@ -35,6 +35,8 @@ int stream_sender_init(struct sync *sync)
 
 void stream_sender_done(struct sync *sync)
 {
+	for (size_t i = 0; sync->stream.ring && i < RING_SIZE; i++)
+		free(sync->stream.ring[i].flows);
 	free(sync->stream.ring);
 }
 
@@ -43,35 +45,46 @@ static struct sent *sent_at(const struct sync *sync, uint64_t sequence)
 	return &sync->stream.ring[sequence % RING_SIZE];
 }
 
-static void send_packet(struct sync *sync, const struct endpoint *to, uint64_t sequence)
+/* Without memory it is gone, with all before it. */
+static void keep(struct sync *sync, const struct sent *packet)
 {
-	const struct sent *sent = sent_at(sync, sequence);
-	uint64_t age = sync->now - sent->oldest;
+	struct sent *kept = sent_at(sync, sync->stream.sequence);
+
+	free(kept->flows);
+	*kept = *packet;
+	kept->flows = malloc(packet->size + 1u);
+	if (!kept->flows)
+		sync->stream.first_kept = sync->stream.sequence + 1;
+	else if (packet->size > 0)
+		memcpy(kept->flows, packet->flows, packet->size);
+}
+
+static void send_packet(
+	struct sync *sync, const struct endpoint *to, uint64_t sequence, const struct sent *packet)
+{
+	uint64_t age = sync->now - packet->oldest;
 	struct body body = {
 		.type = BODY_STREAM,
 		.stream = {
 			.sequence = sequence,
 			.age = age < UINT32_MAX ? (uint32_t)age : UINT32_MAX,
-			.kind = sent->kind,
-			.flows = sent->flows,
-			.flows_size = sent->size,
+			.kind = packet->kind,
+			.flows = packet->flows,
+			.flows_size = packet->size,
 		},
 	};
 
 	sync_emit(sync, to, &body);
 }
 
-void stream_emit(struct sync *sync, enum stream_kind kind, const uint8_t *flows, size_t size,
-	uint64_t oldest)
+void stream_emit(
+	struct sync *sync, enum stream_kind kind, uint8_t *flows, size_t size, uint64_t oldest)
 {
-	struct sent *sent = sent_at(sync, ++sync->stream.sequence);
+	const struct sent packet = { flows, (uint16_t)size, kind, oldest };
 
-	sent->oldest = oldest;
-	sent->kind = kind;
-	sent->size = (uint16_t)size;
-	if (size > 0)
-		memcpy(sent->flows, flows, size);
-	send_packet(sync, NULL, sync->stream.sequence);
+	sync->stream.sequence++;
+	keep(sync, &packet);
+	send_packet(sync, NULL, sync->stream.sequence, &packet);
 }
 
 /* --- news ------------------------------------------------------------------- */
@@ -114,7 +127,10 @@ uint64_t stream_send_due(struct sync *sync)
 
 static uint64_t first_kept(const struct sync *sync)
 {
-	return sync->stream.sequence > RING_SIZE ? sync->stream.sequence - RING_SIZE + 1 : 1;
+	const struct stream_sender *stream = &sync->stream;
+	uint64_t oldest = stream->sequence > RING_SIZE ? stream->sequence - RING_SIZE + 1 : 1;
+
+	return oldest > stream->first_kept ? oldest : stream->first_kept;
 }
 
 /* Returns false when no more may be sent now. */
@@ -128,7 +144,7 @@ static bool resend_range(
 	for (; sequence <= last && sequence - range->first < range->n; sequence++) {
 		if (!pace_take(&sync->stream.resends, sync->now))
 			return false;
-		send_packet(sync, to, sequence);
+		send_packet(sync, to, sequence, sent_at(sync, sequence));
 	}
 	return true;
 }

@@ -57,6 +57,11 @@ void sync_set_fingerprint(struct sync *sync, uint64_t fingerprint)
 	sync->setup.fingerprint = fingerprint;
 }
 
+int sync_set_keys(struct sync *sync, const struct sync_keys *keys)
+{
+	return seal_init(&sync->seal, sync->seal.id, keys);
+}
+
 /* --- sending ---------------------------------------------------------------- */
 
 void sync_emit(struct sync *sync, const struct endpoint *to, struct body *body)

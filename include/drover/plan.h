@@ -118,7 +118,7 @@ struct plan_suppress {
 
 /* Flows to the VIPs of all groups that this host is a member of may end here. */
 struct plan_guard {
-	const struct conf_vip **vips; /* none: they are nothing to watch */
+	const struct conf_vip **vips; /* none: there is nothing to watch */
 	size_t n_vips;
 	bool drops; /* the member guard can be armed; else conntrack just sees the flows */
 };

@@ -152,7 +152,7 @@ struct ruleset_set {
 	bool interval;
 	bool counter;        /* each element counts what it matches */
 	bool dynamic;        /* filled by packets: elements are the kernel's own business */
-	bool timed;          /* each element ends by itself: as with dynamic ones */
+	bool timed;          /* each element ends by itself: no more compared than dynamic ones */
 	uint64_t timeout_ms; /* dynamic sets; 0: none */
 	struct ruleset_element *elements; /* in the order of their keys, except when read back */
 	size_t n_elements;

@@ -182,8 +182,7 @@ int keeper_apply(struct keeper *keeper, const struct plan *plan)
 	return changed;
 }
 
-/* The armed element is no part of what the kernel should have, so nothing else has changed by it.
- */
+/* The element is no part of what the kernel should have: keeper->have stays true. */
 int keeper_arm_guard(struct keeper *keeper, unsigned int seconds)
 {
 	_cleanup_(batch_free_p) struct batch *batch = NULL;

@@ -13,7 +13,7 @@ from lab.programs import REPOSITORY
 from reference import code, host, references, running
 
 REFERENCES = references()
-FAMILIES = ("netdev", "arp", "ip6")
+FAMILIES = ("netdev", "arp", "ip6", "inet")
 
 
 def text_difference(left, right):
@@ -74,7 +74,7 @@ def test_what_is_printed(reference):
             assert text_difference(listing(other), listing(node)) == ""
             assert difference(objects(other), objects(node)) == ""
         else:
-            assert {family_of(item) for item in objects(node)} == {"netdev"}
+            assert {family_of(item) for item in objects(node)} == {"netdev", "inet"}
 
 
 @pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.name)

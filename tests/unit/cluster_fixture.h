@@ -6,7 +6,7 @@
 
 #include "unit.h"
 
-/* The beginning of every configuration here: this node is fe5, and what it guards is no matter. */
+/* The beginning of every configuration here: this node is fe5. test_guard.c has its guard on. */
 #define TOP     "node = \"fe5\"; interface = \"eth0\"; buckets = 256; member_guard = false; "
 #define MAC(n)  "mac = \"02:00:00:00:00:0" #n "\"; "
 #define FE(n)   "name = \"fe" #n "\"; address = \"192.0.2." #n "\"; "

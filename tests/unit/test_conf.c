@@ -285,6 +285,7 @@ static void test_defaults(void **state)
 	assert_int_equal(conf->groups[0].services[0].scheduler, CONF_SCHEDULER_HASH);
 	assert_int_equal(conf->groups[0].services[0].persistence, 0);
 	assert_true(conf->counters);
+	assert_true(conf->member_guard);
 	assert_true(conf->sync.present);
 	assert_int_equal(conf->sync.port, 8848);
 	assert_int_equal(conf->sync.n_peers, 0);
@@ -304,6 +305,18 @@ static void test_counters(void **state)
 
 	assert_true(on->counters);
 	assert_false(off->counters);
+	(void)state;
+}
+
+static void test_member_guard(void **state)
+{
+	_cleanup_(conf_free_p) struct conf *on = parse_good(
+		"t", CONF("member_guard = true;", GROUP("A", "192.0.2.1", FE5, ALL)));
+	_cleanup_(conf_free_p) struct conf *off = parse_good(
+		"t", CONF("member_guard = false;", GROUP("A", "192.0.2.1", FE5, ALL)));
+
+	assert_true(on->member_guard);
+	assert_false(off->member_guard);
 	(void)state;
 }
 
@@ -759,6 +772,7 @@ int main(void)
 		cmocka_unit_test(test_sample),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_member_guard),
 		cmocka_unit_test(test_persistence),
 		cmocka_unit_test(test_dual_stack),
 		cmocka_unit_test(test_seeds),

@@ -88,7 +88,7 @@ def host(kind, last):
 def conf(*services, buckets=4096, vips=1, peers=0, outgoing=False, member=None, counters=True,
          families=4):
     """A balancer and three members. member: the balancer is the fourth, and has "all" or "none"
-    of the traffic. families: 4, 6, or 46 for both."""
+    of the traffic. families: 4, 6, or 46 for both. No packet comes as far as the member guard."""
     members = [{**host("fe", last), "weight": 0 if member == "all" else 100,
                 **({"outgoing": f"{28 + last}000-{28 + last}999"} if outgoing else {})}
                for last in (5, 6, 7)]
@@ -102,7 +102,7 @@ def conf(*services, buckets=4096, vips=1, peers=0, outgoing=False, member=None, 
     if balancers:
         group["balancers"] = tuple(balancers)
     top = {"node": "lb1", "interface": "eth0", "election": "always", "buckets": buckets,
-           "counters": counters}
+           "counters": counters, "member_guard": False}
     return "".join(f"{key} = {literal(one)};\n" for key, one in {**top, "groups": (group,)}.items())
 
 

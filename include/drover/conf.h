@@ -194,6 +194,9 @@ const char *conf_protocol_name(enum conf_protocol protocol);
 const struct conf_group *conf_find_group(const struct conf *conf, const char *name);
 const struct conf_member *conf_group_find_member(const struct conf_group *group, const char *name);
 
+/* The first one of this name in any group. */
+const struct conf_member *conf_find_member(const struct conf *conf, const char *name);
+
 /*
  * The service that a flow to a port of the VIPs belongs to: those with ports come before the one
  * without, and so do outgoing ranges. NULL if there is none.

@@ -88,8 +88,10 @@ struct sync_ops {
 	/* A flow was added to an owner's part of the ledger (began), or removed. */
 	void (*flow_changed)(
 		const char *owner, const struct flow *flow, bool began, void *user_data);
-	/* The state, the fault, a duty, or other_configuration of a peer is another. */
+	/* The state, the fault or other_configuration of a peer is another. */
 	void (*peer_changed)(const struct sync_peer *peer, void *user_data);
+	/* A duty of a peer is another. */
+	void (*duties_changed)(const struct sync_peer *peer, void *user_data);
 	/* A balancer is about to commit another table: flows may move for a moment. */
 	void (*change_announced)(const char *node, void *user_data);
 	/* A newer note than ours; see sync_publish(). */

@@ -61,14 +61,6 @@ const struct conf *cluster_conf(const struct cluster *cluster)
 
 /* --- what exists in a configuration --------------------------------------- */
 
-static bool conf_has_member(const struct conf *conf, const char *name)
-{
-	for (size_t g = 0; g < conf->n_groups; g++)
-		if (conf_group_find_member(&conf->groups[g], name))
-			return true;
-	return false;
-}
-
 static bool conf_has_address(const struct conf *conf, const struct address *address)
 {
 	for (size_t g = 0; g < conf->n_groups; g++)
@@ -281,7 +273,7 @@ static int get_override(
 	char *name;
 
 	if (!override) {
-		if (!conf_has_member(cluster->conf, member))
+		if (!conf_find_member(cluster->conf, member))
 			return -ENOENT;
 		grown = array_grow(cluster->overrides, cluster->n_overrides, sizeof(*grown));
 		if (!grown)
@@ -377,7 +369,7 @@ struct conf *cluster_replace_conf(struct cluster *cluster, struct conf *conf)
 		if (!conf_has_address(conf, &cluster->neighbours[i].address))
 			remove_neighbour(cluster, &cluster->neighbours[i]);
 	for (size_t i = cluster->n_overrides; i-- > 0;)
-		if (!conf_has_member(conf, cluster->overrides[i].member))
+		if (!conf_find_member(conf, cluster->overrides[i].member))
 			remove_override(cluster, &cluster->overrides[i]);
 	/* A duty that this host may not have any more is somebody else's: it must not come back. */
 	for (size_t i = cluster->n_duties; i-- > 0;) {

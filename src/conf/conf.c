@@ -108,6 +108,15 @@ const struct conf_member *conf_group_find_member(const struct conf_group *group,
 	return NULL;
 }
 
+const struct conf_member *conf_find_member(const struct conf *conf, const char *name)
+{
+	const struct conf_member *member = NULL;
+
+	for (size_t i = 0; !member && i < conf->n_groups; i++)
+		member = conf_group_find_member(&conf->groups[i], name);
+	return member;
+}
+
 static bool has_port(const struct conf_service *service, uint16_t port)
 {
 	for (size_t i = 0; i < service->n_ports; i++)

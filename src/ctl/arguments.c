@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -89,6 +90,45 @@ int arguments_member(int argument_count, char **arguments, json_t *request, char
 	return add_name(request, "member", arguments[0], reterr_why);
 }
 
+/* Moves an option out of the arguments, wherever it stands; returns whether it was there. */
+static bool take_option(int *argument_count, char **arguments, const char *option)
+{
+	bool found = false;
+	int kept = 0;
+
+	for (int i = 0; i < *argument_count; i++) {
+		if (strcmp(arguments[i], option) == 0)
+			found = true;
+		else
+			arguments[kept++] = arguments[i];
+	}
+	*argument_count = kept;
+	return found;
+}
+
+static int add_truth(json_t *request, const char *key, bool truth)
+{
+	return json_object_set_new(request, key, json_boolean(truth)) < 0 ? -ENOMEM : 0;
+}
+
+int arguments_drain(int argument_count, char **arguments, json_t *request, char **reterr_why)
+{
+	bool wait = take_option(&argument_count, arguments, "--wait");
+	int r = arguments_member(argument_count, arguments, request, reterr_why);
+
+	return r < 0 ? r : add_truth(request, "wait", wait);
+}
+
+int arguments_flows(int argument_count, char **arguments, json_t *request, char **reterr_why)
+{
+	bool list = take_option(&argument_count, arguments, "--list");
+	int r = check_count(argument_count, arguments, 0, 1, reterr_why);
+
+	if (r == 0 && argument_count == 1)
+		r = add_name(request, "member", arguments[0], reterr_why);
+	return r < 0 ? r : add_truth(request, "list", list);
+}
+
 int arguments_weight(int argument_count, char **arguments, json_t *request, char **reterr_why)
 {
 	unsigned int weight;
@@ -113,9 +153,7 @@ int arguments_reload(int argument_count, char **arguments, json_t *request, char
 		return r;
 	if (argument_count == 1 && strcmp(arguments[0], "--reset") != 0)
 		return refuse(reterr_why, "unexpected argument \"%s\"", arguments[0]);
-	return json_object_set_new(request, "reset", json_boolean(argument_count == 1)) < 0
-		       ? -ENOMEM
-		       : 0;
+	return add_truth(request, "reset", argument_count == 1);
 }
 
 static int add_endpoint(json_t *request, const char *key, const char *text, char **reterr_why)

@@ -11,6 +11,8 @@
 enum {
 	ANSWER_MS = 5000,
 	COMMIT_MS = 30000, /* the answer comes after the kernel's; big rulesets take a while */
+	/* … and what other nodes know is waited for, up to CONF_TAKEOVER_WAIT_MAX. */
+	ACTIVATE_MS = COMMIT_MS + 1000 * CONF_TAKEOVER_WAIT_MAX,
 };
 
 static const struct command commands[] = {
@@ -20,17 +22,20 @@ static const struct command commands[] = {
 		ANSWER_MS },
 	{ "services", "", "the services of all groups", arguments_none, render_services, "ok",
 		ANSWER_MS },
+	{ "flows", "[MEMBER] [--list]", "live connections by member; --list shows each",
+		arguments_flows, render_flows, "ok", ANSWER_MS },
 	{ "rules", "", "the ruleset that drover keeps, as an nft script", arguments_none,
 		render_rules, "ok", ANSWER_MS },
 	{ "explain", "PROTO CLIENT:PORT VIP:PORT [--without MEMBER]",
 		"which member a flow goes to, and why", arguments_explain, render_explain, "ok",
 		ANSWER_MS },
 	{ "activate", "[GROUP]", "take the balancing duty of a group, or of all", arguments_group,
-		render_duty, "ok", COMMIT_MS },
+		render_duty, "ok", ACTIVATE_MS },
 	{ "standby", "[GROUP]", "give the balancing duty up", arguments_group, render_duty, "ok",
 		COMMIT_MS },
-	{ "drain", "MEMBER", "give a member no new flows", arguments_member, render_member, "ok",
-		COMMIT_MS },
+	{ "drain", "MEMBER [--wait]",
+		"give a member no new connections; --wait until those it has are gone",
+		arguments_drain, render_member, "ok", COMMIT_MS },
 	{ "enable", "MEMBER", "let a member serve again", arguments_member, render_member, "ok",
 		COMMIT_MS },
 	{ "disable", "MEMBER", "take a member out at once", arguments_member, render_member, "ok",
@@ -41,6 +46,7 @@ static const struct command commands[] = {
 		arguments_reload, render_reload, "ok", COMMIT_MS },
 	{ "ready", "", "exit 0 if this host can take the duty, else 1", arguments_none,
 		render_ready, "ready", ANSWER_MS },
+	{ "keygen", "FILE", "make a new key for sync; needs no daemon", NULL, NULL, NULL, 0 },
 };
 
 /* Lists the commands that begin with a text, each after a blank. */

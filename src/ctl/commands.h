@@ -17,7 +17,7 @@ struct command {
 	const char *name;
 	const char *arguments; /* as usage shows them */
 	const char *help;
-	request_builder_t build;
+	request_builder_t build; /* NULL: keygen, which asks no daemon */
 	renderer_t render;
 	const char *truth; /* the reply's field that must be true for exit status 0 */
 	int timeout_ms;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* droverctl: asks the daemon, prints the answer. */
 #include "commands.h"
+#include "drain.h"
 #include "drover/conf.h"
 #include "drover/control.h"
+#include "drover/sync_key.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -147,6 +149,39 @@ static int print_reply(const struct options *options, const struct command *comm
 									    : STATUS_REFUSED;
 }
 
+static int wait_if_asked(const struct options *options, const json_t *request)
+{
+	const char *member = json_string_value(json_object_get(request, "member"));
+	int r;
+
+	if (!json_is_true(json_object_get(request, "wait")))
+		return STATUS_OK;
+	r = drain_wait(options->socket_path, member, options->json);
+	if (r == -ENODATA) {
+		complain("the connections of this member are not known here (see sync in "
+			 "drover.conf(5)), so nobody can tell when they have ended");
+		return STATUS_REFUSED;
+	}
+	return r < 0 ? complain_no_daemon(options->socket_path, r) : STATUS_OK;
+}
+
+/* What needs no daemon. */
+static int make_key(const struct command *command, int argument_count, char **arguments)
+{
+	struct view view = view_of(stderr, NULL);
+	int r;
+
+	if (argument_count != 1) {
+		command_print_usage(stderr, command);
+		return STATUS_USAGE;
+	}
+	r = sync_keys_create(arguments[0]);
+	if (r < 0)
+		view_line(&view, TEXT_PLAIN, "droverctl: cannot make %s: %s", arguments[0],
+			r == -EEXIST ? "it exists already, and is left as it is" : strerror(-r));
+	return r < 0 ? STATUS_REFUSED : STATUS_OK;
+}
+
 static int run_command(const struct options *options, int argument_count, char **arguments)
 {
 	_cleanup_(json_decref_p) json_t *request = NULL, *reply = NULL;
@@ -161,13 +196,16 @@ static int run_command(const struct options *options, int argument_count, char *
 		complain(why);
 		return STATUS_USAGE;
 	}
+	if (!command->build)
+		return make_key(command, argument_count - 1, arguments + 1);
 	r = build_request(command, argument_count - 1, arguments + 1, &request);
 	if (r != STATUS_OK)
 		return r;
 	r = control_ask(options->socket_path, request, command->timeout_ms, &reply);
 	if (r < 0)
 		return complain_no_daemon(options->socket_path, r);
-	return print_reply(options, command, request, reply);
+	r = print_reply(options, command, request, reply);
+	return r == STATUS_OK ? wait_if_asked(options, request) : r;
 }
 
 int main(int argc, char **argv)

@@ -148,6 +148,19 @@ void render_ready(struct view *view, const json_t *reply)
 	view_table(view, table);
 }
 
+static void print_waiting(struct view *view, const json_t *reply)
+{
+	json_int_t waited_ms = json_integer_value(json_object_get(reply, "waited_ms"));
+
+	if (waited_ms > 0)
+		view_line(view, TEXT_PLAIN, "waited %.1f s for the connections of other nodes",
+			(double)waited_ms / 1000);
+	if (reply_is_false(reply, "complete"))
+		view_line(view, TEXT_WARNING,
+			"the connections of %s are not all known: some may break",
+			reply_text_or(reply, "lacks", "the other nodes"));
+}
+
 void render_duty(struct view *view, const json_t *reply)
 {
 	const json_t *groups = json_object_get(reply, "groups"), *group;
@@ -160,6 +173,7 @@ void render_duty(struct view *view, const json_t *reply)
 		view_line(view, TEXT_PLAIN, "group %s %s %s", reply_text(group, "name"), when,
 			reply_text(group, "role"));
 	}
+	print_waiting(view, reply);
 }
 
 void render_member(struct view *view, const json_t *reply)

@@ -23,6 +23,7 @@ void view_line(struct view *view, enum text_paint paint, const char *format, ...
 void render_status(struct view *view, const json_t *reply);
 void render_members(struct view *view, const json_t *reply);
 void render_services(struct view *view, const json_t *reply);
+void render_flows(struct view *view, const json_t *reply);
 void render_rules(struct view *view, const json_t *reply);
 void render_explain(struct view *view, const json_t *reply);
 void render_ready(struct view *view, const json_t *reply);
@@ -35,3 +36,9 @@ void render_refusal(struct view *view, const json_t *reply);
 
 /* Prints a table of members, with an indent, and what of it was set at run time. */
 void render_member_table(struct view *view, const json_t *members, const char *indent);
+
+/* Prints the other nodes, as the status has them; nothing without sync. */
+void render_nodes(struct view *view, const json_t *sync);
+
+/* Says so if connections lack a pin, as the totals of flows have it. */
+void render_unpinned(struct view *view, const json_t *totals);

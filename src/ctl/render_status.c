@@ -155,6 +155,18 @@ static void print_group_problem(struct view *view, const json_t *group)
 		reply_text_or(group, "reason", "no reason given"));
 }
 
+void render_unpinned(struct view *view, const json_t *flows)
+{
+	char unpinned[REPLY_NUMBER_MAX], most[REPLY_NUMBER_MAX];
+
+	if (json_integer_value(json_object_get(flows, "unpinned")) > 0)
+		view_line(view, TEXT_BAD,
+			"PROBLEM: %s connections would need a pin beyond the most allowed (pins = "
+			"%s): they break",
+			reply_number(flows, "unpinned", unpinned),
+			reply_number(flows, "most_pins", most));
+}
+
 static void print_problems(struct view *view, const json_t *reply)
 {
 	const json_t *interface = json_object_get(reply, "interface");
@@ -178,6 +190,7 @@ static void print_problems(struct view *view, const json_t *reply)
 		"PROBLEM: configuration refused, the earlier one runs: %s",
 		json_is_string(error) ? json_string_value(error) : "-");
 	json_array_foreach(groups, i, group) print_group_problem(view, group);
+	render_unpinned(view, json_object_get(reply, "flows"));
 }
 
 static const char *interface_state(const json_t *interface)
@@ -238,6 +251,16 @@ static void print_guard(struct view *view, const json_t *reply)
 			view, TEXT_PLAIN, "guard          not armed, dropped %s packets", dropped);
 }
 
+static void print_flows(struct view *view, const json_t *reply)
+{
+	const json_t *flows = json_object_get(reply, "flows");
+	char known[REPLY_NUMBER_MAX], own[REPLY_NUMBER_MAX], pinned[REPLY_NUMBER_MAX];
+
+	view_line(view, TEXT_PLAIN, "connections    %s known, %s of them end here, %s pinned",
+		reply_number(flows, "known", known), reply_number(flows, "own", own),
+		reply_number(flows, "pinned", pinned));
+}
+
 static const char *ready_text(const json_t *group)
 {
 	if (!readiness_matters(group))
@@ -255,6 +278,8 @@ void render_status(struct view *view, const json_t *reply)
 	print_problems(view, reply);
 	print_node(view, reply);
 	print_guard(view, reply);
+	print_flows(view, reply);
+	render_nodes(view, json_object_get(reply, "sync"));
 	json_array_foreach(groups, i, group)
 	{
 		_cleanup_(free_p) char *vips = reply_join(group, "vips", ", ");

@@ -8,6 +8,7 @@
 #include "drover/script.h"
 #include "overrides.h"
 #include "report.h"
+#include "roles.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -21,152 +22,23 @@ static const char *argument(const json_t *request, const char *name)
 
 /* --- the duty ------------------------------------------------------------------- */
 
-static json_t *refuse_role(const char *group, int error)
-{
-	switch (error) {
-	case -ENOENT:
-		return control_reply_error("there is no group %s", group);
-	case -EPERM:
-		return control_reply_error("this node is no balancer of group %s", group);
-	case -EBUSY:
-		return control_reply_error(
-			"group %s is always active here (election = \"always\")", group);
-	default:
-		return control_reply_error("group %s: %s", group, strerror(-error));
-	}
-}
-
-static json_t *role_entry(const struct conf_group *group, enum cluster_role role, bool changed)
-{
-	return json_pack("{s:s, s:s, s:b}", "name", group->name, "role",
-		role == ROLE_ACTIVE ? "active" : "standby", "changed", changed);
-}
-
-/* Standing by from being active passes through leaving, standing by otherwise does not. */
-static enum cluster_role next_role(
-	const struct cluster *cluster, const struct conf_group *group, enum cluster_role wanted)
-{
-	if (wanted == ROLE_ACTIVE)
-		return ROLE_ACTIVE;
-	return cluster_role(cluster, group) == ROLE_STANDBY ? ROLE_STANDBY : ROLE_LEAVING;
-}
-
-/* With a name that group; without, every group that this node is a balancer of. */
-static bool is_meant(
-	const struct cluster *cluster, const struct conf_group *group, const char *name)
-{
-	return name ? strcmp(group->name, name) == 0 : cluster_is_balancer(cluster, group);
-}
-
-static void take_roles_back(
-	struct cluster *cluster, const struct conf *conf, const enum cluster_role *before)
-{
-	for (size_t i = 0; i < conf->n_groups; i++)
-		(void)cluster_set_role(cluster, conf->groups[i].name, before[i]);
-}
-
-/* Rules first, then the VIPs: a packet that comes must find its way. */
-static int enact_roles(struct daemon *daemon)
-{
-	int r;
-
-	if (!cluster_link(daemon->cluster)->present)
-		return -ENODEV;
-	daemon_settle(daemon);
-	r = daemon_reconcile(daemon);
-	if (r == 0)
-		daemon_role_changed(daemon);
-	return r;
-}
-
-static void log_role_changes(
-	const struct cluster *cluster, const enum cluster_role *before, enum cluster_role wanted)
-{
-	const struct conf *conf = cluster_conf(cluster);
-
-	for (size_t i = 0; i < conf->n_groups; i++)
-		if (cluster_role(cluster, &conf->groups[i]) != before[i])
-			log_notice("group %s: %s", conf->groups[i].name,
-				wanted == ROLE_ACTIVE ? "active" : "standby");
-}
-
-static json_t *set_roles(struct daemon *daemon, const char *name, enum cluster_role wanted,
-	enum cluster_role *before)
-{
-	struct cluster *cluster = daemon->cluster;
-	const struct conf *conf = cluster_conf(cluster);
-	_cleanup_(json_decref_p) json_t *entries = json_array();
-	bool any = false;
-	int r;
-
-	for (size_t i = 0; i < conf->n_groups; i++)
-		before[i] = cluster_role(cluster, &conf->groups[i]);
-	for (size_t i = 0; i < conf->n_groups; i++) {
-		const struct conf_group *group = &conf->groups[i];
-
-		if (!is_meant(cluster, group, name))
-			continue;
-		r = cluster_set_role(cluster, group->name, next_role(cluster, group, wanted));
-		if (r < 0) {
-			take_roles_back(cluster, conf, before);
-			return refuse_role(group->name, r);
-		}
-		any = true;
-		json_array_append_new(entries, role_entry(group, wanted, r > 0));
-	}
-	if (!any && name)
-		return refuse_role(name, -ENOENT);
-	if (!any)
-		return control_reply_error("this node is no balancer of any group");
-	r = enact_roles(daemon);
-	if (r < 0 && wanted == ROLE_ACTIVE) {
-		take_roles_back(cluster, conf, before);
-		return control_reply_error(
-			"not active: %s", r == -ENODEV           ? "the interface is not there"
-					  : daemon->keeper.error ? daemon->keeper.error
-								 : strerror(-r));
-	}
-	log_role_changes(cluster, before, wanted);
-	return json_pack("{s:b, s:O}", "ok", true, "groups", entries);
-}
-
-static json_t *change_role(struct daemon *daemon, const json_t *request, enum cluster_role wanted)
-{
-	size_t n_groups = cluster_conf(daemon->cluster)->n_groups;
-	_cleanup_(free_p) enum cluster_role *before = calloc(n_groups, sizeof(*before));
-
-	if (!before)
-		return NULL;
-	return set_roles(daemon, argument(request, "group"), wanted, before);
-}
-
 static json_t *command_activate(struct daemon *daemon, const json_t *request)
 {
-	return change_role(daemon, request, ROLE_ACTIVE);
+	return takeover_request(daemon, argument(request, "group"));
 }
 
 static json_t *command_standby(struct daemon *daemon, const json_t *request)
 {
-	return change_role(daemon, request, ROLE_STANDBY);
+	takeover_cancel(daemon, "standby was asked for meanwhile");
+	return roles_set(daemon, argument(request, "group"), ROLE_STANDBY);
 }
 
 /* --- members ----------------------------------------------------------------------- */
 
-static const struct conf_member *find_member(const struct conf *conf, const char *name)
-{
-	for (size_t i = 0; i < conf->n_groups; i++) {
-		const struct conf_member *member = conf_group_find_member(&conf->groups[i], name);
-
-		if (member)
-			return member;
-	}
-	return NULL;
-}
-
 /* Keeps an override that was just made, and has the kernel follow. */
 static json_t *finish_override(struct daemon *daemon, const char *name, int result)
 {
-	const struct conf_member *member = find_member(cluster_conf(daemon->cluster), name);
+	const struct conf_member *member = conf_find_member(cluster_conf(daemon->cluster), name);
 	struct member_view view;
 	int r;
 
@@ -175,6 +47,7 @@ static json_t *finish_override(struct daemon *daemon, const char *name, int resu
 	if (result < 0)
 		return control_reply_error("member %s: %s", name, strerror(-result));
 	(void)overrides_save(daemon->cluster);
+	daemon_tell_overrides(daemon);
 	view = cluster_view(daemon->cluster, member);
 	log_notice("member %s: %s, weight %u", name, member_state_name(view.state),
 		view.nominal_weight);
@@ -303,7 +176,7 @@ static json_t *command_explain(struct daemon *daemon, const json_t *request)
 		return control_reply_error("expected: tcp|udp CLIENT:PORT VIP:PORT");
 	if (flow.client.family != flow.vip.family)
 		return control_reply_error("one of client and VIP is IPv4, the other IPv6");
-	if (without && !find_member(cluster_conf(daemon->cluster), without))
+	if (without && !conf_find_member(cluster_conf(daemon->cluster), without))
 		return control_reply_error("there is no member %s", without);
 	reply = control_reply_ok();
 	if (!reply)
@@ -335,6 +208,15 @@ static json_t *command_services(struct daemon *daemon, const json_t *request)
 	return report_services(daemon);
 }
 
+static json_t *command_flows(struct daemon *daemon, const json_t *request)
+{
+	const char *member = argument(request, "member");
+
+	if (member && !conf_find_member(cluster_conf(daemon->cluster), member))
+		return control_reply_error("there is no member %s", member);
+	return report_flows(daemon, member, json_is_true(json_object_get(request, "list")));
+}
+
 static json_t *command_ready(struct daemon *daemon, const json_t *request)
 {
 	(void)request;
@@ -350,6 +232,7 @@ json_t *commands_handle(const json_t *request, void *user_data)
 		{ "status", command_status },
 		{ "members", command_members },
 		{ "services", command_services },
+		{ "flows", command_flows },
 		{ "rules", command_rules },
 		{ "explain", command_explain },
 		{ "ready", command_ready },

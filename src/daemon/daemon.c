@@ -27,6 +27,7 @@ static int on_nft(sd_event_source *source, int fd, uint32_t events, void *user_d
 	}
 	if (r > 0) {
 		daemon->foreign_change = true;
+		daemon->flows.remember = true;
 		keeper_invalidate(&daemon->keeper);
 		daemon_request_reconcile(daemon);
 	}
@@ -131,6 +132,12 @@ static int start(struct daemon *daemon)
 		return r;
 	(void)overrides_load(daemon->cluster);
 	adopt_roles(daemon);
+	r = daemon_open_flows(daemon);
+	if (r >= 0)
+		r = daemon_open_sync(daemon);
+	if (r < 0)
+		return r;
+	daemon_begin_learning(daemon);
 	daemon_resolve_members(daemon);
 	duty_check_port_ranges(conf);
 	if (!cluster_link(daemon->cluster)->present)
@@ -148,7 +155,10 @@ static int start(struct daemon *daemon)
 
 static void daemon_done(struct daemon *daemon)
 {
+	takeover_done(&daemon->takeover);
 	control_server_free(daemon->control);
+	daemon_close_sync(daemon);
+	daemon_close_flows(daemon);
 	plan_free(daemon->plan);
 	table_cache_free(daemon->tables);
 	link_watch_free(daemon->watch);
@@ -160,7 +170,8 @@ static void daemon_done(struct daemon *daemon)
 	sd_event_source_unref(daemon->announce_timer);
 	sd_event_source_unref(daemon->leave_timer);
 	sd_event_source_unref(daemon->retry_timer);
-	sd_event_source_unref(daemon->settle_timer);
+	sd_event_source_unref(daemon->resolve_timer);
+	sd_event_source_unref(daemon->learn_timer);
 	sd_event_unref(daemon->event);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "keeper.h"
 
+#include "drover/clock.h"
 #include "drover/compile.h"
 #include "drover/counters.h"
 #include "drover/diff.h"
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 int keeper_init(struct keeper *keeper)
 {
@@ -30,14 +30,6 @@ void keeper_invalidate(struct keeper *keeper)
 {
 	ruleset_free(keeper->have);
 	keeper->have = NULL;
-}
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static void set_error(struct keeper *keeper, char *message)
@@ -135,7 +127,7 @@ static int commit(struct keeper *keeper, struct ruleset *want, diff_func_t diff,
 	r = build_batch(keeper, want, diff, &batch);
 	if (r < 0)
 		return r;
-	begin = now_us();
+	begin = clock_now_us();
 	r = nft_commit(keeper->nft, batch, &refusal);
 	if (r < 0) {
 		set_error(keeper, refusal);
@@ -146,7 +138,7 @@ static int commit(struct keeper *keeper, struct ruleset *want, diff_func_t diff,
 	if (batch_count(batch) == 0)
 		return 0;
 	keeper->n_commits++;
-	keeper->last_commit_us = now_us() - begin;
+	keeper->last_commit_us = clock_now_us() - begin;
 	return 1;
 }
 

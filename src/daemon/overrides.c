@@ -123,20 +123,54 @@ static int write_file(const json_t *root, const char *path, const char *temporar
 	return 0;
 }
 
+/* Returns NULL without memory. */
+static json_t *make_root(const struct cluster *cluster)
+{
+	_cleanup_(json_decref_p) json_t *root = json_pack("{s:[]}", "overrides");
+	const struct cluster_override *override;
+
+	for (size_t i = 0; root && (override = cluster_override_at(cluster, i)); i++)
+		if (json_array_append_new(
+			    json_object_get(root, "overrides"), make_entry(override)) < 0)
+			return NULL;
+	return take_ptr(root);
+}
+
+char *overrides_format(const struct cluster *cluster)
+{
+	_cleanup_(json_decref_p) json_t *root = make_root(cluster);
+
+	return root ? json_dumps(root, JSON_COMPACT) : NULL;
+}
+
+/* Checked before the cluster is touched, so that half of it is never taken. */
+int overrides_parse(struct cluster *cluster, const char *text, size_t size)
+{
+	_cleanup_(json_decref_p) json_t *root = json_loadb(text, size, 0, NULL);
+	const json_t *entries = json_object_get(root, "overrides"), *entry;
+	struct cluster_override override;
+	size_t i;
+
+	if (!json_is_array(entries))
+		return -EBADMSG;
+	json_array_foreach(entries, i, entry)
+	{
+		if (!read_entry(entry, &override))
+			return -EBADMSG;
+	}
+	cluster_reset_overrides(cluster);
+	return take_entries(cluster, entries);
+}
+
 int overrides_save(const struct cluster *cluster)
 {
 	_cleanup_(free_p) char *path = state_path("");
 	_cleanup_(free_p) char *temporary = state_path(".new");
-	_cleanup_(json_decref_p) json_t *root = json_pack("{s:[]}", "overrides");
-	const struct cluster_override *override;
+	_cleanup_(json_decref_p) json_t *root = make_root(cluster);
 	int r;
 
 	if (!path || !temporary || !root)
 		return -ENOMEM;
-	for (size_t i = 0; (override = cluster_override_at(cluster, i)); i++)
-		if (json_array_append_new(
-			    json_object_get(root, "overrides"), make_entry(override)) < 0)
-			return -ENOMEM;
 	r = write_file(root, path, temporary);
 	if (r < 0)
 		log_error("cannot write %s: %s; what was said at run time will not survive a "

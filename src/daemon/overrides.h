@@ -16,3 +16,10 @@ int overrides_load(struct cluster *cluster);
 
 /* Replaces the file in one step. Returns 0 or -errno (logged). */
 int overrides_save(const struct cluster *cluster);
+
+/*
+ * The same text in memory, as nodes tell one another: a new string (NULL without memory), and
+ * back. overrides_parse() replaces all overrides, or returns -EBADMSG and leaves them as they are.
+ */
+char *overrides_format(const struct cluster *cluster);
+int overrides_parse(struct cluster *cluster, const char *text, size_t size);

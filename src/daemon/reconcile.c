@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From the cluster's state to the kernel: when, in which order, and when again. */
 #include "daemon.h"
+#include "drover/clock.h"
 #include "drover/log.h"
 
 #include <errno.h>
@@ -12,13 +13,14 @@ enum {
 	/* Neighbours have heard the new holder's announcements by then, or ask again. */
 	LEAVE_US = 5 * 1000 * MS,
 	RETRY_US = 1000 * MS,
-	SETTLE_US = 2 * 1000 * MS,
+	RESOLVE_US = 2 * 1000 * MS,
+	/* For a client to send again what was dropped: its first retransmissions come within. */
+	GUARD_SECONDS = 3,
 };
 
 /* --- timers ---------------------------------------------------------------------- */
 
-/* Arms a one-shot timer, whether it was made before or not. */
-static int arm_timer(struct daemon *daemon, sd_event_source **source, uint64_t delay_us,
+int daemon_arm_timer(struct daemon *daemon, sd_event_source **source, uint64_t delay_us,
 	sd_event_time_handler_t handler)
 {
 	int r;
@@ -46,23 +48,33 @@ static int on_announce(sd_event_source *source, uint64_t now, void *user_data)
 	(void)now;
 	if (delay_ms == 0)
 		return 0;
-	return arm_timer(daemon, &daemon->announce_timer, delay_ms * MS, on_announce);
+	return daemon_arm_timer(daemon, &daemon->announce_timer, delay_ms * MS, on_announce);
 }
 
 void daemon_announce(struct daemon *daemon)
 {
 	daemon->duty.n_announcements = 0;
-	(void)arm_timer(daemon, &daemon->announce_timer, 0, on_announce);
+	(void)daemon_arm_timer(daemon, &daemon->announce_timer, 0, on_announce);
 }
 
-bool daemon_is_leaving(const struct daemon *daemon)
+static bool has_role(const struct daemon *daemon, enum cluster_role role)
 {
 	const struct conf *conf = cluster_conf(daemon->cluster);
 
 	for (size_t i = 0; i < conf->n_groups; i++)
-		if (cluster_role(daemon->cluster, &conf->groups[i]) == ROLE_LEAVING)
+		if (cluster_role(daemon->cluster, &conf->groups[i]) == role)
 			return true;
 	return false;
+}
+
+bool daemon_is_leaving(const struct daemon *daemon)
+{
+	return has_role(daemon, ROLE_LEAVING);
+}
+
+bool daemon_has_duty(const struct daemon *daemon)
+{
+	return has_role(daemon, ROLE_ACTIVE);
 }
 
 /* What the last role left behind goes first: nobody would remove it afterwards. */
@@ -105,12 +117,9 @@ static int on_retry(sd_event_source *source, uint64_t now, void *user_data)
 
 static int on_settle(sd_event_source *source, uint64_t now, void *user_data)
 {
-	struct daemon *daemon = user_data;
-
 	(void)source;
 	(void)now;
-	daemon_settle(daemon);
-	daemon_request_reconcile(daemon);
+	daemon_request_reconcile(user_data);
 	return 0;
 }
 
@@ -121,13 +130,34 @@ static int on_settle(sd_event_source *source, uint64_t now, void *user_data)
  */
 void daemon_begin_settling(struct daemon *daemon)
 {
-	daemon->settling = true;
-	(void)arm_timer(daemon, &daemon->settle_timer, SETTLE_US, on_settle);
+	daemon->resolve_until_us = clock_now_us() + RESOLVE_US;
+	(void)daemon_arm_timer(daemon, &daemon->resolve_timer, RESOLVE_US, on_settle);
+}
+
+/* The same goes for the pins of flows that it does not know yet. */
+void daemon_begin_learning(struct daemon *daemon)
+{
+	uint64_t wait_us = UINT64_C(1000000) * cluster_conf(daemon->cluster)->takeover_wait;
+
+	daemon->learn_until_us = clock_now_us() + wait_us;
+	(void)daemon_arm_timer(daemon, &daemon->learn_timer, wait_us, on_settle);
 }
 
 void daemon_settle(struct daemon *daemon)
 {
-	daemon->settling = false;
+	daemon->resolve_until_us = 0;
+	daemon->learn_until_us = 0;
+}
+
+bool daemon_is_settling(const struct daemon *daemon)
+{
+	const char *waits_for;
+	uint64_t now = clock_now_us();
+
+	if (now < daemon->resolve_until_us && !cluster_is_resolved(daemon->cluster))
+		return true;
+	return now < daemon->learn_until_us && daemon_has_duty(daemon) &&
+	       !daemon_knows_flows(daemon, &waits_for);
 }
 
 /* --- reconcile ------------------------------------------------------------------------ */
@@ -149,6 +179,42 @@ static void report_apply(struct daemon *daemon, int result, const char *old_erro
 	daemon->foreign_change = false;
 }
 
+void daemon_arm_guard(struct daemon *daemon)
+{
+	int r = keeper_arm_guard(&daemon->keeper, GUARD_SECONDS);
+
+	if (r > 0)
+		daemon_request_reconcile(daemon);
+	else if (r < 0 && r != -ENOENT)
+		log_warning("cannot arm the member guard: %s", strerror(-r));
+}
+
+/*
+ * Members must be on their guard before the first packet goes another way. What an earlier run has
+ * left in the kernel is taken to be what the plan says.
+ */
+static void warn_members(struct daemon *daemon, const struct plan *plan)
+{
+	if (!daemon->plan || !plan_moves_flows(daemon->plan, plan))
+		return;
+	daemon_tell_change(daemon);
+	daemon_arm_guard(daemon);
+}
+
+static int make_plan(struct daemon *daemon, struct plan **ret_plan)
+{
+	_cleanup_(plan_free_p) struct plan *plan = NULL;
+	int r = plan_build(daemon->cluster, NULL, daemon->tables, &plan);
+
+	if (r == 0)
+		r = daemon_keep_flows(daemon, plan);
+	if (r < 0)
+		log_error("cannot compute the plan: %s", strerror(-r));
+	else
+		*ret_plan = take_ptr(plan);
+	return r;
+}
+
 int daemon_reconcile(struct daemon *daemon)
 {
 	_cleanup_(free_p) char *old_error = daemon->keeper.error ? strdup(daemon->keeper.error)
@@ -160,27 +226,28 @@ int daemon_reconcile(struct daemon *daemon)
 	 * back. */
 	if (!cluster_link(daemon->cluster)->present)
 		return 0;
-	if (daemon->settling && !cluster_is_resolved(daemon->cluster))
+	if (daemon_is_settling(daemon))
 		return 0;
-	daemon->settling = false;
-	r = plan_build(daemon->cluster, NULL, daemon->tables, &plan);
-	if (r < 0) {
-		log_error("cannot compute the plan: %s", strerror(-r));
+	daemon_settle(daemon);
+	r = make_plan(daemon, &plan);
+	if (r < 0)
 		return r;
-	}
+	warn_members(daemon, plan);
 	plan_free(daemon->plan);
 	daemon->plan = plan;
 	r = keeper_apply(&daemon->keeper, plan);
+	if (r >= 0)
+		daemon->flows.remember = false;
 	report_apply(daemon, r, old_error);
 	if (r < 0)
-		(void)arm_timer(daemon, &daemon->retry_timer, RETRY_US, on_retry);
+		(void)daemon_arm_timer(daemon, &daemon->retry_timer, RETRY_US, on_retry);
 	return r < 0 ? r : 0;
 }
 
 /* Whoever waits for this daemon to have started may rely on what it was last told to do. */
 static void tell_ready(struct daemon *daemon)
 {
-	if (daemon->ready || daemon->settling)
+	if (daemon->ready || daemon_is_settling(daemon))
 		return;
 	daemon->ready = true;
 	(void)sd_notify(0, "READY=1");
@@ -200,7 +267,7 @@ static int on_reconcile(sd_event_source *source, void *user_data)
 /* Not before the rules that the VIPs' packets need: reconciling asks for them again. */
 void daemon_place_vips(struct daemon *daemon, const struct conf *previous)
 {
-	if (daemon->settling)
+	if (daemon_is_settling(daemon))
 		return;
 	if (duty_place_vips(daemon->cluster, daemon->watch, previous) > 0)
 		daemon_announce(daemon);
@@ -216,7 +283,7 @@ static int on_addresses(sd_event_source *source, void *user_data)
 void daemon_role_changed(struct daemon *daemon)
 {
 	daemon_place_vips(daemon, NULL);
-	(void)arm_timer(daemon, &daemon->leave_timer, LEAVE_US, on_leave);
+	(void)daemon_arm_timer(daemon, &daemon->leave_timer, LEAVE_US, on_leave);
 }
 
 int daemon_open_reconcile(struct daemon *daemon)

@@ -27,6 +27,8 @@ static int check_changes(const struct conf *old, const struct conf *new, struct 
 		return refuse(errors, new, "interface");
 	if (strcmp(old->control, new->control) != 0)
 		return refuse(errors, new, "control");
+	if (daemon_sync_differs(old, new))
+		return refuse(errors, new, "sync, and with sync buckets or seed,");
 	return 0;
 }
 
@@ -72,16 +74,23 @@ static void keep_duty(struct cluster *cluster, const struct conf *old)
 static int merge_conf(struct daemon *daemon, struct conf *conf)
 {
 	_cleanup_(conf_free_p) struct conf *old = cluster_replace_conf(daemon->cluster, conf);
+	const struct plan *before = daemon->plan;
+	int r;
 
-	/* The plan borrows from the configuration that goes. */
-	plan_free(daemon->plan);
-	daemon->plan = NULL;
 	keep_duty(daemon->cluster, old);
 	forget_members(daemon, old);
 	daemon_resolve_members(daemon);
 	duty_check_port_ranges(conf);
 	daemon_place_vips(daemon, old);
-	return daemon_reconcile(daemon);
+	daemon_reload_flows(daemon);
+	daemon_reload_sync(daemon);
+	r = daemon_reconcile(daemon);
+	/* The old plan borrows from the configuration that goes. */
+	if (daemon->plan == before) {
+		plan_free(daemon->plan);
+		daemon->plan = NULL;
+	}
+	return r;
 }
 
 int daemon_reload(struct daemon *daemon, bool reset_overrides)
@@ -102,6 +111,7 @@ int daemon_reload(struct daemon *daemon, bool reset_overrides)
 	if (reset_overrides) {
 		cluster_reset_overrides(daemon->cluster);
 		(void)overrides_save(daemon->cluster);
+		daemon_tell_overrides(daemon);
 	}
 	r = merge_conf(daemon, take_ptr(conf));
 	log_notice("%s: loaded", cluster_conf(daemon->cluster)->path);

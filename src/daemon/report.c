@@ -190,27 +190,6 @@ json_t *report_services(struct daemon *daemon)
 
 /* --- readiness ------------------------------------------------------------------------------- */
 
-/* Why this host could not do the duty of a group well now; NULL if it could. */
-static const char *unready_reason(struct daemon *daemon, const struct conf_group *group)
-{
-	const struct cluster *cluster = daemon->cluster;
-
-	if (!cluster_is_balancer(cluster, group))
-		return "this node is no balancer of the group";
-	if (!cluster_link(cluster)->present)
-		return "the interface is not there";
-	if (!cluster_link(cluster)->running)
-		return "the interface is down";
-	if (daemon->keeper.error)
-		return daemon->keeper.error;
-	if (daemon->settling)
-		return "members are still being resolved";
-	for (size_t i = 0; i < group->n_members; i++)
-		if (cluster_view(cluster, &group->members[i]).state == MEMBER_SERVING)
-			return NULL;
-	return "no member serves";
-}
-
 json_t *report_ready(struct daemon *daemon)
 {
 	const struct conf *conf = cluster_conf(daemon->cluster);
@@ -219,13 +198,15 @@ json_t *report_ready(struct daemon *daemon)
 
 	for (size_t i = 0; i < conf->n_groups; i++) {
 		const struct conf_group *group = &conf->groups[i];
-		const char *reason = unready_reason(daemon, group);
+		char reason[REASON_MAX];
+		bool is_ready = daemon_is_ready(daemon, group, reason);
 
-		json_array_append_new(groups, json_pack("{s:s, s:b, s:o}", "name", group->name,
-						      "ready", !reason, "reason", text(reason)));
+		json_array_append_new(
+			groups, json_pack("{s:s, s:b, s:o}", "name", group->name, "ready", is_ready,
+					"reason", text(is_ready ? NULL : reason)));
 		if (cluster_is_balancer(daemon->cluster, group)) {
 			any = true;
-			ready &= !reason;
+			ready &= is_ready;
 		}
 	}
 	return json_pack("{s:b, s:b, s:O}", "ok", true, "ready", any && ready, "groups", groups);
@@ -245,7 +226,9 @@ static json_t *group_entry(
 	struct daemon *daemon, const json_t *counters, const struct conf_group *group)
 {
 	const char *role = role_text(daemon->cluster, group);
-	const char *reason = unready_reason(daemon, group);
+	char reason[REASON_MAX];
+	bool is_balancer = cluster_is_balancer(daemon->cluster, group);
+	bool ready = daemon_is_ready(daemon, group, reason);
 	json_t *vips = json_array(), *members = json_array();
 
 	for (size_t i = 0; i < group->n_vips; i++) {
@@ -255,11 +238,9 @@ static json_t *group_entry(
 			vips, json_string(prefix_format(&group->vips[i].prefix, vip)));
 	}
 	add_members(daemon, members, counters, group, false);
-	if (strcmp(role, "member") == 0)
-		reason = NULL;
 	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:o}", "name", group->name, "role",
 		role, "forwarding", cluster_role(daemon->cluster, group) != ROLE_STANDBY, "ready",
-		!reason && strcmp(role, "member") != 0, "reason", text(reason), "vips", vips,
+		ready, "reason", text(is_balancer && !ready ? reason : NULL), "vips", vips,
 		"buckets", (json_int_t)cluster_conf(daemon->cluster)->buckets, "members", members);
 }
 
@@ -303,12 +284,14 @@ json_t *report_status(struct daemon *daemon)
 		n_overrides++;
 	for (size_t i = 0; i < conf->n_groups; i++)
 		json_array_append_new(groups, group_entry(daemon, counters, &conf->groups[i]));
-	return json_pack("{s:b, s:s, s:s, s:i, s:o, s:s, s:{s:s, s:o}, s:o, s:o, s:I, s:O}", "ok",
+	return json_pack(
+		"{s:b, s:s, s:s, s:i, s:o, s:s, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:I, s:O}", "ok",
 		true, "node", conf->node, "version", DROVER_VERSION, "pid", (int)getpid(),
 		"interface", interface_entry(daemon->cluster), "election",
 		conf_election_name(conf->election), "configuration", "file", conf->path, "errors",
 		report_faults(&daemon->conf_errors), "kernel", kernel_entry(&daemon->keeper),
-		"guard", guard_entry(&daemon->keeper, counters), "overrides",
+		"guard", guard_entry(&daemon->keeper, counters), "flows",
+		report_flow_totals(daemon), "sync", report_sync(daemon), "overrides",
 		(json_int_t)n_overrides, "groups", groups);
 }
 

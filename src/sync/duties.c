@@ -106,7 +106,7 @@ void duties_send(struct sync *sync, const struct endpoint *to)
 void duties_forget(struct peer *peer)
 {
 	if (peer->duties.n > 0)
-		peer->changed = true;
+		peer->duties_changed = true;
 	duties_done(&peer->coming_duties);
 	duties_done(&peer->duties);
 	peer->shown.n_duties = 0;
@@ -176,5 +176,5 @@ void duties_take(struct sync *sync, struct peer *peer, const struct body_duties 
 	if (list_equal(&peer->duties, coming))
 		peer->duties.revision = coming->revision;
 	else if (show(peer))
-		peer->changed = true;
+		peer->duties_changed = true;
 }

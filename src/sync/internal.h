@@ -60,9 +60,11 @@ struct peer {
 	uint64_t last_change;
 	uint64_t note_request_at;
 
-	bool changed; /* more than what follows, which is what peer_changed() was last told */
+	bool duties_changed;
+	/* What peer_changed() was last told. */
 	enum sync_peer_state told_state;
 	enum sync_fault told_fault;
+	bool told_other_configuration;
 };
 
 /* Whoever cannot be understood, and has no name that we know. */

@@ -84,6 +84,20 @@ static enum sync_peer_state state_of(const struct sync *sync, const struct peer 
 	return stream_is_whole(sync, peer) ? SYNC_PEER_COMPLETE : SYNC_PEER_SYNCING;
 }
 
+static void tell_state(struct sync *sync, struct peer *peer)
+{
+	const struct sync_peer *shown = &peer->shown;
+
+	if (peer->told_state == shown->state && peer->told_fault == shown->fault &&
+		peer->told_other_configuration == shown->other_configuration)
+		return;
+	peer->told_state = shown->state;
+	peer->told_fault = shown->fault;
+	peer->told_other_configuration = shown->other_configuration;
+	if (sync->setup.ops.peer_changed)
+		sync->setup.ops.peer_changed(shown, sync->setup.ops.user_data);
+}
+
 void peer_settle(struct sync *sync, struct peer *peer)
 {
 	struct sync_peer *shown = &peer->shown;
@@ -93,13 +107,12 @@ void peer_settle(struct sync *sync, struct peer *peer)
 	if (sync->now >= peer->fault_until)
 		shown->fault = SYNC_FAULT_NONE;
 	shown->state = state_of(sync, peer);
-	if (!peer->changed && peer->told_state == shown->state && peer->told_fault == shown->fault)
+	tell_state(sync, peer);
+	if (!peer->duties_changed)
 		return;
-	peer->changed = false;
-	peer->told_state = shown->state;
-	peer->told_fault = shown->fault;
-	if (sync->setup.ops.peer_changed)
-		sync->setup.ops.peer_changed(shown, sync->setup.ops.user_data);
+	peer->duties_changed = false;
+	if (sync->setup.ops.duties_changed)
+		sync->setup.ops.duties_changed(shown, sync->setup.ops.user_data);
 }
 
 /* --- the end ---------------------------------------------------------------- */

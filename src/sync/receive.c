@@ -41,11 +41,7 @@ static bool read_packet(struct sync *sync, const struct endpoint *from, const vo
 static void take_heartbeat(
 	struct sync *sync, struct peer *peer, const struct body_heartbeat *heartbeat)
 {
-	bool other = heartbeat->fingerprint != sync->setup.fingerprint;
-
-	if (other != peer->shown.other_configuration)
-		peer->changed = true;
-	peer->shown.other_configuration = other;
+	peer->shown.other_configuration = heartbeat->fingerprint != sync->setup.fingerprint;
 	peer->shown.n_flows = (size_t)heartbeat->n_flows;
 	peer->complete = heartbeat->complete;
 	stream_compare(sync, peer, heartbeat);

@@ -23,6 +23,7 @@ from pathlib import Path
 from .host import Host
 from .namespace import PREFIX, sweep
 from .node import Node
+from .programs import program
 from .wait import wait_until
 
 SUBNET, SUBNET6 = "198.51.100.48/29", "2001:db8:2::30/125"
@@ -30,6 +31,7 @@ VIP, VIP6 = "192.0.2.100", "2001:db8:1::100"
 DUAL_STACK = (VIP, SUBNET, VIP6, SUBNET6)
 SEGMENT, SEGMENT6 = "192.0.2", "2001:db8:1:"
 NETWORKS = [ipaddress.ip_network(f"{SEGMENT}.0/24"), ipaddress.ip_network(f"{SEGMENT6}:/64")]
+SYNC_GROUP = "239.192.8.148"
 CLIENT_NUMBER = 200
 ROUTER_NUMBER = 254
 CLIENT_NETWORK, CLIENT_NETWORK6 = "198.18.0.0/16", "2001:db8:c::/64"
@@ -210,10 +212,23 @@ class Lab:
     def address6(self, name):
         return f"{SEGMENT6}:{number_of(name)}"
 
-    def configure(self, group=None, only=None, **top):
-        """Writes the configuration of all nodes, or of those in only."""
+    def configure(self, group=None, only=None, sync=None, **top):
+        """Writes the configuration of all nodes, or of those in only.
+
+        sync: its settings, or True for those that suit this segment.
+        """
+        if sync:
+            top["sync"] = self.sync() if sync is True else sync
         for name in only or self.nodes:
             self[name].write_conf(top | {"groups": [group or self.group()]})
+
+    def sync(self, key="sync.key", **changes):
+        """Settings of sync by multicast, with a key of this name."""
+        path = self.directory / key
+        if not path.exists():
+            done = self.switch.run(program("droverctl"), "keygen", path, check=False)
+            assert done.returncode == 0, done.stderr
+        return {"multicast": SYNC_GROUP, "key_file": str(path)} | changes
 
     def start(self, *names):
         """Starts droverd on these nodes, or all."""
@@ -253,6 +268,13 @@ class Lab:
             in_sync = self[balancer].ctl("status")["kernel"]["in_sync"]
             return in_sync and all(member["state"] == "serving" for member in wanted)
         wait_until(serving, 15, f"members serving on {balancer}")
+
+    def wait_known(self, count, *names, timeout=15):
+        """Waits until these nodes, or all that run droverd, know so many connections."""
+        nodes = [self[name] for name in names] or [node for node in self if node.is_running]
+        for node in nodes:
+            wait_until(lambda node=node: node.connections() == count, timeout,
+                       f"{node.name} knowing {count} connections")
 
     def serve(self, tcp="80", udp=""):
         """Starts echo servers on all nodes."""

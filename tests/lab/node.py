@@ -55,6 +55,10 @@ class Node(Host):
         self.daemon.wait_ready()
         return self.daemon
 
+    @property
+    def is_running(self):
+        return bool(self.daemon and self.daemon.running)
+
     def stop_droverd(self):
         status = self.daemon.stop()
         assert status == 0, f"droverd on {self.name} stopped with {status}\n{self.log()}"
@@ -79,6 +83,10 @@ class Node(Host):
         """Runs droverctl as an operator does; returns what it printed and its exit status."""
         return self.run(program("droverctl"), "-s", self.control_path, *words, check=False)
 
+    def popen_droverctl(self, *words):
+        """Starts droverctl; its output can be read line by line."""
+        return self.popen(program("droverctl"), "-s", self.control_path, *words, stdout=True)
+
     def ctl(self, *words, exit_status=0):
         """Runs droverctl -j and returns its reply; raises unless it ends with exit_status."""
         done = self.droverctl("-j", *words)
@@ -94,6 +102,16 @@ class Node(Host):
     def member(self, name, group="A"):
         members = self.group(group)["members"]
         return next(member for member in members if member["name"] == name)
+
+    def connections(self, member=None):
+        """How many connections are known here, all of them or those of one member."""
+        members = self.ctl("flows", *[member] if member else [])["members"]
+        return sum(entry["flows"] for entry in members)
+
+    def peer(self, name):
+        """What is known of another node."""
+        nodes = self.ctl("status")["sync"]["nodes"]
+        return next((node for node in nodes if node["name"] == name), None)
 
     def is_active(self, group="A"):
         return self.group(group)["role"] == "active"

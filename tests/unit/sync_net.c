@@ -149,7 +149,7 @@ static void node_init(struct net *net, size_t i)
 		.ledger = node->ledger,
 		.knows = knows,
 		.name_of = name_of,
-		.ops = { on_send, on_flow, on_peer, on_announced, on_note, node },
+		.ops = { on_send, on_flow, on_peer, on_peer, on_announced, on_note, node },
 	};
 }
 

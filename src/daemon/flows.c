@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From live flows to pins: when the ledger asks for another plan. */
+#include "daemon.h"
+#include "drover/clock.h"
+#include "drover/log.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+enum {
+	FLOWS_MAX = 4 * 1024 * 1024, /* of one owner */
+	MS = 1000,
+	/* A flow that is not where its slot says must be pinned before it speaks again … */
+	PIN_SOON_US = 5 * MS,
+	/* … while a pin without a flow only costs memory. */
+	UNPIN_LATER_US = 1000 * MS,
+	/* Looking over many flows takes time: no more than a fifth of it goes there. */
+	PACE = 5,
+};
+
+/* --- when to look over pins --------------------------------------------------------- */
+
+static int on_keep(sd_event_source *source, uint64_t now, void *user_data)
+{
+	struct daemon *daemon = user_data;
+
+	(void)source;
+	(void)now;
+	daemon->flows.keep_due_us = 0;
+	daemon_request_reconcile(daemon);
+	return 0;
+}
+
+static void request_keep(struct daemon *daemon, uint64_t delay_us)
+{
+	struct flows *flows = &daemon->flows;
+	uint64_t pause_us = PACE * flows->last_keep_us, due_us;
+
+	if (delay_us < pause_us)
+		delay_us = pause_us;
+	due_us = clock_now_us() + delay_us;
+	if (flows->keep_due_us != 0 && flows->keep_due_us <= due_us)
+		return;
+	if (daemon_arm_timer(daemon, &flows->keep_timer, delay_us, on_keep) >= 0)
+		flows->keep_due_us = due_us;
+}
+
+void daemon_flow_changed(
+	struct daemon *daemon, const char *owner, const struct flow *flow, bool began)
+{
+	if (daemon->plan && plan_flow_needs_pin(daemon->plan, owner, flow))
+		request_keep(daemon, began ? PIN_SOON_US : UNPIN_LATER_US);
+}
+
+static void report_left_out(
+	const struct conf *conf, const struct plan_kept *before, const struct plan_kept *now)
+{
+	if (now->n_left_out > 0 && before->n_left_out == 0)
+		log_warning("%zu connections would need a pin beyond the most allowed (pins = %u): "
+			    "they go to another member, and break",
+			now->n_left_out, conf->pins);
+	else if (now->n_left_out == 0 && before->n_left_out > 0)
+		log_notice("all connections that need a pin have one again");
+}
+
+int daemon_keep_flows(struct daemon *daemon, struct plan *plan)
+{
+	const struct conf *conf = cluster_conf(daemon->cluster);
+	struct flows *flows = &daemon->flows;
+	const struct plan_keep keep = { .max_pins = conf->pins, .remember = flows->remember };
+	struct plan_kept kept;
+	uint64_t begin = clock_now_us();
+	int r = plan_keep_flows(plan, flows->ledger, &keep, &kept);
+
+	if (r < 0)
+		return r;
+	flows->last_keep_us = clock_now_us() - begin;
+	report_left_out(conf, &flows->kept, &kept);
+	flows->kept = kept;
+	return 0;
+}
+
+/* --- this host's own flows ------------------------------------------------------------ */
+
+static bool is_member(const struct conf *conf, const struct conf_group *group)
+{
+	const struct conf_member *self = conf_group_find_member(group, conf->node);
+
+	return self && !self->balancer_only;
+}
+
+static bool has_vip(const struct conf_group *group, const struct address *vip)
+{
+	for (size_t i = 0; i < group->n_vips; i++)
+		if (prefix_contains(&group->vips[i].prefix, vip))
+			return true;
+	return false;
+}
+
+/* Datagrams that are drawn each for itself are no flow: the next one may be anybody's. */
+static bool has_flows(const struct conf_service *service, uint8_t protocol)
+{
+	bool drawn = service->scheduler == CONF_SCHEDULER_RR ||
+		     service->scheduler == CONF_SCHEDULER_RANDOM;
+
+	return protocol == IPPROTO_TCP || !drawn || service->persistence > 0;
+}
+
+static bool wants_flow(const struct flow *flow, void *user_data)
+{
+	const struct daemon *daemon = user_data;
+	const struct conf *conf = cluster_conf(daemon->cluster);
+	enum conf_protocol protocol = flow->protocol == IPPROTO_TCP ? CONF_PROTOCOL_TCP
+								    : CONF_PROTOCOL_UDP;
+
+	for (size_t i = 0; i < conf->n_groups; i++) {
+		const struct conf_group *group = &conf->groups[i];
+		const struct conf_service *service;
+
+		if (!is_member(conf, group) || !has_vip(group, &flow->vip))
+			continue;
+		service = conf_group_find_service(group, protocol, flow->vip_port);
+		return service && has_flows(service, flow->protocol);
+	}
+	return false;
+}
+
+static void on_own_flow(const struct flow *flow, bool began, void *user_data)
+{
+	struct daemon *daemon = user_data;
+
+	daemon_tell_flow(daemon, flow, began);
+	daemon_flow_changed(daemon, cluster_conf(daemon->cluster)->node, flow, began);
+}
+
+static void on_complete(void *user_data)
+{
+	struct daemon *daemon = user_data;
+	const char *node = cluster_conf(daemon->cluster)->node;
+
+	log_info("%zu connections end on this host",
+		flow_set_count(ledger_find(daemon->flows.ledger, node)));
+	daemon_tell_complete(daemon);
+}
+
+static void report_overruns(struct daemon *daemon)
+{
+	struct tracker_stats stats = tracker_stats(daemon->flows.tracker);
+
+	if (stats.n_overruns == daemon->flows.n_overruns)
+		return;
+	daemon->flows.n_overruns = stats.n_overruns;
+	log_warning("conntrack events came faster than they could be read: reading the table again "
+		    "(receive buffer now %zu bytes)",
+		stats.receive_buffer);
+}
+
+static int on_tracker(sd_event_source *source, int fd, uint32_t events, void *user_data)
+{
+	struct daemon *daemon = user_data;
+	int r = tracker_dispatch(daemon->flows.tracker);
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	if (r < 0) {
+		log_error("cannot read conntrack events: %s", strerror(-r));
+		return r;
+	}
+	report_overruns(daemon);
+	daemon_run_sync(daemon);
+	return 0;
+}
+
+static bool is_any_member(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_groups; i++)
+		if (is_member(conf, &conf->groups[i]))
+			return true;
+	return false;
+}
+
+static int open_tracker(struct daemon *daemon)
+{
+	const struct tracker_ops ops = {
+		.wants = wants_flow,
+		.changed = on_own_flow,
+		.complete = on_complete,
+		.user_data = daemon,
+	};
+	struct flow_set *own = ledger_open(
+		daemon->flows.ledger, cluster_conf(daemon->cluster)->node);
+	int r = own ? tracker_open(own, &ops, &daemon->flows.tracker) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	return sd_event_add_io(daemon->event, &daemon->flows.tracker_source,
+		tracker_fd(daemon->flows.tracker), EPOLLIN, on_tracker, daemon);
+}
+
+/* --- life -------------------------------------------------------------------------------- */
+
+int daemon_open_flows(struct daemon *daemon)
+{
+	int r;
+
+	daemon->flows.ledger = ledger_new(FLOWS_MAX);
+	if (!daemon->flows.ledger)
+		return -ENOMEM;
+	daemon->flows.remember = true;
+	if (!is_any_member(cluster_conf(daemon->cluster)))
+		return 0;
+	r = open_tracker(daemon);
+	if (r < 0)
+		log_warning(
+			"cannot watch conntrack: %s; connections that end on this host will not "
+			"be known when members change or the duty moves",
+			strerror(-r));
+	return 0;
+}
+
+void daemon_close_flows(struct daemon *daemon)
+{
+	struct flows *flows = &daemon->flows;
+
+	sd_event_source_disable_unref(flows->tracker_source);
+	sd_event_source_disable_unref(flows->keep_timer);
+	tracker_free(flows->tracker);
+	ledger_free(flows->ledger);
+}
+
+/* This host may have become a member by it. */
+void daemon_reload_flows(struct daemon *daemon)
+{
+	const struct conf *conf = cluster_conf(daemon->cluster);
+	struct flows *flows = &daemon->flows;
+	const char *owner;
+	size_t i = 0;
+	int r = 0;
+
+	while ((owner = ledger_owner_at(flows->ledger, i)))
+		if (conf_find_member(conf, owner))
+			i++;
+		else
+			ledger_forget(flows->ledger, owner);
+	if (flows->tracker)
+		r = tracker_resync(flows->tracker);
+	else if (is_any_member(conf))
+		r = open_tracker(daemon);
+	if (r < 0)
+		log_warning("cannot read the conntrack table: %s", strerror(-r));
+}

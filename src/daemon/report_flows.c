@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Live flows and the nodes that own them, as JSON. */
+#include "report.h"
+
+#include "drover/clock.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+/* A list beyond this helps nobody; the counts go on. */
+enum { LISTED_MAX = 50000 };
+
+/* --- nodes ---------------------------------------------------------------------------- */
+
+static json_t *text(const char *value)
+{
+	return value ? json_string(value) : json_null();
+}
+
+static json_t *duties_entry(const struct sync_peer *peer)
+{
+	json_t *duties = json_array();
+
+	for (size_t i = 0; i < peer->n_duties; i++)
+		json_array_append_new(duties,
+			json_pack("{s:s, s:b, s:b}", "group", peer->duties[i].group, "active",
+				peer->duties[i].active, "ready", peer->duties[i].ready));
+	return duties;
+}
+
+static json_t *peer_entry(const struct daemon *daemon, const struct sync_peer *peer)
+{
+	const struct flow_set *flows = peer->name ? ledger_find(daemon->flows.ledger, peer->name)
+						  : NULL;
+	uint64_t now = clock_now_ms();
+	char address[ADDRESS_TEXT_MAX];
+
+	address_format(&peer->endpoint.address, address);
+	return json_pack("{s:o, s:o, s:s, s:o, s:b, s:I, s:I, s:o, s:I, s:I, s:I, s:o}", "name",
+		text(peer->name), "address",
+		text(peer->endpoint.address.family == AF_UNSPEC ? NULL : address), "state",
+		sync_peer_state_name(peer->state), "fault",
+		text(peer->fault == SYNC_FAULT_NONE ? NULL : sync_fault_name(peer->fault)),
+		"other_configuration", peer->other_configuration, "flows",
+		(json_int_t)peer->n_flows, "known_flows",
+		(json_int_t)(flows ? flow_set_count(flows) : 0), "heard_ms_ago",
+		peer->last_heard == 0 ? json_null()
+				      : json_integer((json_int_t)(now - peer->last_heard)),
+		"lag_ms", (json_int_t)peer->lag_ms, "lost", (json_int_t)peer->n_lost, "snapshots",
+		(json_int_t)peer->n_snapshots, "duties", duties_entry(peer));
+}
+
+static json_t *refusals_entry(const struct sync *sync)
+{
+	const struct sync_refusals refusals = sync_refusals(sync);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "malformed",
+		(json_int_t)refusals.malformed, "version", (json_int_t)refusals.version, "id",
+		(json_int_t)refusals.id, "key", (json_int_t)refusals.key, "replayed",
+		(json_int_t)refusals.replayed, "unproved", (json_int_t)refusals.unproved, "unknown",
+		(json_int_t)refusals.unknown);
+}
+
+/* Null without sync. */
+json_t *report_sync(const struct daemon *daemon)
+{
+	const struct sync_peer *peer;
+	const char *waits_for = NULL;
+	json_t *nodes;
+	bool complete;
+
+	if (!daemon->sync)
+		return json_null();
+	nodes = json_array();
+	for (size_t i = 0; (peer = sync_peer_at(daemon->sync, i)); i++)
+		json_array_append_new(nodes, peer_entry(daemon, peer));
+	complete = daemon_knows_flows(daemon, &waits_for);
+	return json_pack("{s:b, s:o, s:o, s:o}", "complete", complete, "waits_for",
+		text(complete ? NULL : waits_for), "nodes", nodes, "refused",
+		refusals_entry(daemon->sync));
+}
+
+/* --- flows ---------------------------------------------------------------------------- */
+
+json_t *report_flow_totals(const struct daemon *daemon)
+{
+	const struct flows *flows = &daemon->flows;
+	const struct conf *conf = cluster_conf(daemon->cluster);
+	const struct flow_set *own = ledger_find(flows->ledger, conf->node);
+	struct tracker_stats stats = { .n_events = 0 };
+
+	if (flows->tracker)
+		stats = tracker_stats(flows->tracker);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I}", "known",
+		(json_int_t)ledger_count(flows->ledger), "own",
+		(json_int_t)(own ? flow_set_count(own) : 0), "pinned",
+		(json_int_t)flows->kept.n_pins, "unpinned", (json_int_t)flows->kept.n_left_out,
+		"most_pins", (json_int_t)conf->pins, "memory_bytes",
+		(json_int_t)ledger_memory(flows->ledger), "tracked", flows->tracker != NULL,
+		"events", (json_int_t)stats.n_events, "overruns", (json_int_t)stats.n_overruns);
+}
+
+static size_t count_pins(const struct plan *plan, const char *owner)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; plan && i < plan->n_groups; i++) {
+		const struct plan_group *group = &plan->groups[i];
+
+		for (size_t j = 0; j < group->n_pins; j++)
+			n += strcmp(group->members[group->pins[j].member].name, owner) == 0;
+	}
+	return n;
+}
+
+/* Where what is known of a member's flows comes from. */
+static const char *source_of(const struct daemon *daemon, const char *owner)
+{
+	const struct sync_peer *peer;
+
+	if (strcmp(owner, cluster_conf(daemon->cluster)->node) == 0)
+		return daemon->flows.tracker ? "this host" : "unknown";
+	for (size_t i = 0; daemon->sync && (peer = sync_peer_at(daemon->sync, i)); i++)
+		if (peer->name && strcmp(peer->name, owner) == 0)
+			return sync_peer_state_name(peer->state);
+	return "unknown";
+}
+
+static json_t *owner_entry(const struct daemon *daemon, const char *owner)
+{
+	const struct flow_set *flows = ledger_find(daemon->flows.ledger, owner);
+
+	return json_pack("{s:s, s:s, s:I, s:I}", "name", owner, "source", source_of(daemon, owner),
+		"flows", (json_int_t)(flows ? flow_set_count(flows) : 0), "pinned",
+		(json_int_t)count_pins(daemon->plan, owner));
+}
+
+static json_t *endpoint_text(const struct address *address, uint16_t port)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	address_format(address, text);
+	return json_sprintf(address->family == AF_INET6 ? "[%s]:%u" : "%s:%u", text, port);
+}
+
+static json_t *flow_entry(const struct daemon *daemon, const char *owner, const struct flow *flow)
+{
+	return json_pack("{s:s, s:o, s:o, s:s, s:b}", "protocol",
+		flow->protocol == IPPROTO_TCP ? "tcp" : "udp", "client",
+		endpoint_text(&flow->client, flow->client_port), "vip",
+		endpoint_text(&flow->vip, flow->vip_port), "member", owner, "pinned",
+		daemon->plan && plan_flow_needs_pin(daemon->plan, owner, flow));
+}
+
+static void list_flows(const struct daemon *daemon, const char *owner, json_t *list)
+{
+	const struct flow_set *flows = ledger_find(daemon->flows.ledger, owner);
+	size_t cursor = 0;
+	struct flow flow;
+
+	while (flows && json_array_size(list) < LISTED_MAX && flow_set_next(flows, &cursor, &flow))
+		json_array_append_new(list, flow_entry(daemon, owner, &flow));
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const char *const *x = a, *const *y = b;
+
+	return strcmp(*x, *y);
+}
+
+/* The names of all members, each once; those that only balance own nothing. */
+static size_t collect_members(const struct conf *conf, const char **names)
+{
+	size_t n = 0, kept = 0;
+
+	for (size_t g = 0; g < conf->n_groups; g++)
+		for (size_t m = 0; m < conf->groups[g].n_members; m++)
+			if (!conf->groups[g].members[m].balancer_only)
+				names[n++] = conf->groups[g].members[m].name;
+	qsort(names, n, sizeof(*names), compare_names);
+	for (size_t i = 0; i < n; i++)
+		if (kept == 0 || strcmp(names[kept - 1], names[i]) != 0)
+			names[kept++] = names[i];
+	return kept;
+}
+
+json_t *report_flows(const struct daemon *daemon, const char *member, bool with_list)
+{
+	const struct conf *conf = cluster_conf(daemon->cluster);
+	_cleanup_(free_p)
+		const char **names = calloc(conf->n_groups * CONF_MEMBERS_MAX, sizeof(*names));
+	_cleanup_(json_decref_p) json_t *members = json_array(), *list = json_array();
+	json_t *reply;
+	size_t n;
+
+	if (!names)
+		return NULL;
+	n = collect_members(conf, names);
+	for (size_t i = 0; i < n; i++) {
+		if (member && strcmp(member, names[i]) != 0)
+			continue;
+		json_array_append_new(members, owner_entry(daemon, names[i]));
+		if (with_list)
+			list_flows(daemon, names[i], list);
+	}
+	reply = json_pack("{s:b, s:O, s:o}", "ok", true, "members", members, "totals",
+		report_flow_totals(daemon));
+	if (with_list)
+		json_object_set(reply, "flows", list);
+	return reply;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "takeover.h"
+
+#include "daemon.h"
+#include "drover/clock.h"
+#include "drover/log.h"
+#include "roles.h"
+
+#include <string.h>
+
+/* Another node has the duty of a group that is meant, or could have it now. */
+static bool another_can_carry_on(const struct daemon *daemon, const char *group)
+{
+	const struct sync_peer *peer;
+
+	for (size_t i = 0; daemon->sync && (peer = sync_peer_at(daemon->sync, i)); i++) {
+		if (peer->state != SYNC_PEER_SYNCING && peer->state != SYNC_PEER_COMPLETE)
+			continue;
+		for (size_t j = 0; j < peer->n_duties; j++) {
+			const struct sync_duty *duty = &peer->duties[j];
+
+			if ((duty->active || duty->ready) &&
+				(!group || strcmp(duty->group, group) == 0))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Just after a start it is too early to tell who is there, and waits_for is NULL: that is over in
+ * less than a second.
+ */
+static bool must_wait(const struct daemon *daemon, const char *group, const char **ret_waits_for)
+{
+	return !daemon_knows_flows(daemon, ret_waits_for) &&
+	       (!*ret_waits_for || another_can_carry_on(daemon, group));
+}
+
+/* What is active already has nothing to wait for. */
+static bool would_change(const struct daemon *daemon, const char *name)
+{
+	const struct conf *conf = cluster_conf(daemon->cluster);
+
+	for (size_t i = 0; i < conf->n_groups; i++)
+		if (roles_mean(daemon->cluster, &conf->groups[i], name) &&
+			cluster_is_balancer(daemon->cluster, &conf->groups[i]) &&
+			cluster_role(daemon->cluster, &conf->groups[i]) != ROLE_ACTIVE)
+			return true;
+	return false;
+}
+
+/* Tells how long it waited, and for whom in vain. */
+static json_t *enact(struct daemon *daemon, const char *group, uint64_t waited_us)
+{
+	const char *waits_for = NULL;
+	bool complete = daemon_knows_flows(daemon, &waits_for);
+	json_t *reply;
+
+	if (!complete)
+		log_warning("taking the duty without knowing all connections of %s",
+			waits_for ? waits_for : "the other nodes");
+	reply = roles_set(daemon, group, ROLE_ACTIVE);
+	if (!reply || !json_is_true(json_object_get(reply, "ok")))
+		return reply;
+	json_object_set_new(reply, "waited_ms", json_integer((json_int_t)(waited_us / 1000)));
+	json_object_set_new(reply, "complete", json_boolean(complete));
+	json_object_set_new(
+		reply, "lacks", !complete && waits_for ? json_string(waits_for) : json_null());
+	return reply;
+}
+
+/* Nobody waits any more; returns what was waiting. */
+static struct takeover take(struct takeover *takeover)
+{
+	struct takeover taken = *takeover;
+
+	if (takeover->timer)
+		(void)sd_event_source_set_enabled(takeover->timer, SD_EVENT_OFF);
+	*takeover = (struct takeover){ .timer = takeover->timer };
+	return taken;
+}
+
+static void finish(struct daemon *daemon)
+{
+	struct takeover taken = take(&daemon->takeover);
+	_cleanup_(free_p) char *group = taken.group;
+
+	control_server_answer(
+		daemon->control, taken.call, enact(daemon, group, clock_now_us() - taken.began_us));
+}
+
+static int on_deadline(sd_event_source *source, uint64_t now, void *user_data)
+{
+	(void)source;
+	(void)now;
+	finish(user_data);
+	return 0;
+}
+
+json_t *takeover_request(struct daemon *daemon, const char *group)
+{
+	struct takeover *takeover = &daemon->takeover;
+	uint64_t wait_us = UINT64_C(1000000) * cluster_conf(daemon->cluster)->takeover_wait;
+	const char *waits_for = NULL;
+
+	if (takeover->call != 0)
+		finish(daemon);
+	if (wait_us == 0 || !would_change(daemon, group) || !must_wait(daemon, group, &waits_for) ||
+		daemon_arm_timer(daemon, &takeover->timer, wait_us, on_deadline) < 0)
+		return enact(daemon, group, 0);
+	log_notice("waiting up to %u s to know the connections of %s before taking the duty",
+		cluster_conf(daemon->cluster)->takeover_wait,
+		waits_for ? waits_for : "the other nodes");
+	takeover->call = control_server_defer(daemon->control);
+	takeover->began_us = clock_now_us();
+	takeover->group = group ? strdup(group) : NULL;
+	return NULL;
+}
+
+void daemon_continue_takeover(struct daemon *daemon)
+{
+	const char *waits_for;
+
+	if (daemon->takeover.call != 0 && !must_wait(daemon, daemon->takeover.group, &waits_for))
+		finish(daemon);
+}
+
+void takeover_cancel(struct daemon *daemon, const char *why)
+{
+	struct takeover taken;
+	_cleanup_(free_p) char *group = NULL;
+
+	if (daemon->takeover.call == 0)
+		return;
+	taken = take(&daemon->takeover);
+	group = taken.group;
+	control_server_answer(
+		daemon->control, taken.call, control_reply_error("not active: %s", why));
+}
+
+void takeover_done(struct takeover *takeover)
+{
+	sd_event_source_disable_unref(takeover->timer);
+	free(takeover->group);
+}

@@ -1,4 +1,4 @@
-"""Who takes the duty knows all flows, or says that it does not; of two active ones one gives way."""
+"""Who takes the duty knows all flows, or says so if not; of two active ones one gives way."""
 
 import time
 from collections import Counter

@@ -106,7 +106,7 @@ struct sync_setup {
 	uint64_t fingerprint;         /* of what decides where flows go */
 	const struct sync_keys *keys; /* copied */
 	struct ledger *ledger;        /* that of the caller; sync writes the others' parts */
-	/* Is this the name of a node of the cluster? */
+	/* Is this the name of a node of the cluster? One that it is no more is forgotten. */
 	bool (*knows)(const char *name, void *user_data);
 	/*
 	 * The name of the node that has this address, or NULL: to name who cannot be understood,

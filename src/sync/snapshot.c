@@ -69,6 +69,11 @@ static void send_flows(struct sync *sync)
 	sync->stream.snapshot_runs = false;
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 uint64_t snapshot_send_due(struct sync *sync)
 {
 	struct stream_sender *stream = &sync->stream;
@@ -81,8 +86,9 @@ uint64_t snapshot_send_due(struct sync *sync)
 		pace_take(&stream->snapshot_pace, sync->now))
 		send_flows(sync);
 	if (stream->snapshot_runs)
-		return stream->snapshot_yields_until > sync->now + STEP_MS
-			       ? stream->snapshot_yields_until
-			       : sync->now + STEP_MS;
-	return stream->snapshot_at != 0 && sync->complete ? stream->snapshot_at : UINT64_MAX;
+		return later(stream->snapshot_yields_until, sync->now + STEP_MS);
+	/* One may have ended just now that another waited for. */
+	return stream->snapshot_at != 0 && sync->complete
+		       ? later(stream->snapshot_at, sync->now + 1)
+		       : UINT64_MAX;
 }

@@ -1,5 +1,6 @@
 """Child processes that can be waited for with patience, and never outlive the laboratory."""
 
+import os
 import select
 import subprocess
 
@@ -14,14 +15,21 @@ class Process(subprocess.Popen):
             command, text=True, bufsize=1, start_new_session=True,  # Ctrl-C is not for it
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE if stdout else subprocess.DEVNULL, **options)
+        self._unread = b""
 
     def read_line(self, timeout, expected=None):
         """The next line of output, without its newline; programs here write whole lines."""
         timeout = patience(timeout)
-        readable, _, _ = select.select([self.stdout], [], [], timeout)
-        if not readable:
-            raise AssertionError(f"no output in {timeout} s from {self.args}")
-        line = self.stdout.readline().rstrip("\n")
+        while b"\n" not in self._unread:
+            readable, _, _ = select.select([self.stdout], [], [], timeout)
+            if not readable:
+                raise AssertionError(f"no output in {timeout} s from {self.args}")
+            output = os.read(self.stdout.fileno(), 65536)
+            if not output:
+                break
+            self._unread += output
+        line, _, self._unread = self._unread.partition(b"\n")
+        line = line.decode()
         if not line or expected not in (None, line):
             raise AssertionError(f"unexpected output {line!r} from {self.args}")
         return line

@@ -22,6 +22,9 @@ struct flow_set *ledger_open(struct ledger *ledger, const char *owner);
 struct flow_set *ledger_find(const struct ledger *ledger, const char *owner);
 void ledger_forget(struct ledger *ledger, const char *owner);
 
+/* The first owner, by name, that has the flow, or NULL. */
+const char *ledger_find_owner(const struct ledger *ledger, const struct flow *flow);
+
 /* The i-th owner's name, ordered by it, or NULL behind the last. */
 const char *ledger_owner_at(const struct ledger *ledger, size_t i);
 

@@ -116,6 +116,9 @@ void render_explain(struct view *view, const json_t *reply)
 	view_line(view, TEXT_PLAIN, "%s %s -> %s", reply_text(reply, "protocol"),
 		reply_text(reply, "client"), reply_text(reply, "vip"));
 	explain_flow(view, reply);
+	if (json_is_string(json_object_get(reply, "owner")))
+		explain_field(view, "lives at", reply_text(reply, "owner"),
+			reply_is_true(reply, "pinned") ? "pinned there" : "-");
 	if (!json_is_object(without))
 		return;
 	view_line(view, TEXT_PLAIN, "without %s", reply_text(view->request, "without"));

@@ -166,6 +166,16 @@ static json_t *explain(const struct cluster *cluster, const struct flow *flow, c
 	return report_explanation(&explanation);
 }
 
+/* What the table says is for flows that begin; one that lives stays where it is. */
+static void add_owner(struct daemon *daemon, const struct flow *flow, json_t *reply)
+{
+	const char *owner = ledger_find_owner(daemon->flows.ledger, flow);
+	bool pinned = owner && daemon->plan && plan_flow_needs_pin(daemon->plan, owner, flow);
+
+	json_object_set_new(reply, "owner", owner ? json_string(owner) : json_null());
+	json_object_set_new(reply, "pinned", json_boolean(pinned));
+}
+
 static json_t *command_explain(struct daemon *daemon, const json_t *request)
 {
 	const char *without = argument(request, "without");
@@ -185,6 +195,7 @@ static json_t *command_explain(struct daemon *daemon, const json_t *request)
 	json_object_set(reply, "client", json_object_get(request, "client"));
 	json_object_set(reply, "vip", json_object_get(request, "vip"));
 	json_object_update_new(reply, explain(daemon->cluster, &flow, NULL));
+	add_owner(daemon, &flow, reply);
 	if (without)
 		json_object_set_new(reply, "without", explain(daemon->cluster, &flow, without));
 	return reply;

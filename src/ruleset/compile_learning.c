@@ -5,8 +5,6 @@
  */
 #include "compiler.h"
 
-#include <netinet/in.h>
-
 enum {
 	REMEMBERED_MAX = 262144,
 	/* A TCP flow that is idle shows a keepalive after 2 hours (tcp_keepalive_time). */
@@ -33,7 +31,7 @@ struct learning {
 
 static bool remembers_flows(const struct plan_distribution *distribution)
 {
-	return distribution->protocol == IPPROTO_TCP && plan_is_drawn(distribution);
+	return distribution->protocols == CONF_PROTOCOL_TCP && plan_is_drawn(distribution);
 }
 
 static bool remembers_clients(const struct plan_distribution *distribution)

@@ -33,7 +33,8 @@ static struct plan_pin flow_at(
 	const struct plan_group *group, const struct address *first, unsigned int i)
 {
 	struct plan_pin pin = {
-		.protocol = group->distributions[0].protocol,
+		.protocol = group->distributions[0].protocols == CONF_PROTOCOL_TCP ? IPPROTO_TCP
+										   : IPPROTO_UDP,
 		.client = *first,
 		.vip = group->vips[0].prefix.address,
 		.client_port = (uint16_t)(FIRST_PORT + i % FLOWS_PER_ADDRESS),

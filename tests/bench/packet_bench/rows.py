@@ -80,6 +80,11 @@ def _hash():
     many = [service(f"s{number}", "udp", 5000 + number) for number in range(256)]
     yield Row("services-256", "UDP, 256 services of one port", {"dport": 5000, "dports": 256},
               configuration=conf(*many), quick=True)
+    both = [{**one, "protocol": "any"} for one in many]
+    yield Row("services-both", "UDP, 256 services of UDP and TCP", {"dport": 5000, "dports": 256},
+              configuration=conf(*both))
+    yield Row("port-both", "UDP, a service of UDP and TCP", UDP,
+              configuration=conf(service("sip", "any", 5060)))
     yield Row("ports-256", "UDP, a range of 256 ports", {"dport": 5000, "dports": 256},
               configuration=conf(service("media", "udp", "5000-5255")))
     yield Row("vips-256", "UDP, 256 VIPs", {**UDP, "daddr": MANY_VIPS, "vips": 256},

@@ -288,20 +288,21 @@ static void keep_protocol(struct plan_distribution *distribution, enum conf_prot
 	distribution->location = distribution->ports[0].location;
 }
 
-/* Ports are still in the order of the file. */
-static int split_protocols(struct plan_group *group, struct plan_distribution *tcp)
+/* Ports are still in the order of the file, and so are the two that this makes of one. */
+static int split_protocols(struct plan_group *group, struct plan_distribution *first)
 {
-	struct plan_distribution *udp = &group->distributions[group->n_distributions];
-	struct plan_port *ports = calloc(tcp->n_ports, sizeof(*ports));
+	struct plan_distribution *second = &group->distributions[group->n_distributions];
+	struct plan_port *ports = calloc(first->n_ports, sizeof(*ports));
+	bool udp_first = first->ports[0].protocols == CONF_PROTOCOL_UDP;
 
 	if (!ports)
 		return -ENOMEM;
-	memcpy(ports, tcp->ports, tcp->n_ports * sizeof(*ports));
-	*udp = *tcp;
-	udp->ports = ports;
+	memcpy(ports, first->ports, first->n_ports * sizeof(*ports));
+	*second = *first;
+	second->ports = ports;
 	group->n_distributions++;
-	keep_protocol(tcp, CONF_PROTOCOL_TCP);
-	keep_protocol(udp, CONF_PROTOCOL_UDP);
+	keep_protocol(first, udp_first ? CONF_PROTOCOL_UDP : CONF_PROTOCOL_TCP);
+	keep_protocol(second, udp_first ? CONF_PROTOCOL_TCP : CONF_PROTOCOL_UDP);
 	return 0;
 }
 

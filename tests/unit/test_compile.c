@@ -38,13 +38,20 @@ static const struct body_case vips[] = {
 		"elements = {\n"
 		"0xc0000263 comment \"192.0.2.99\", 0xc0000265 comment \"192.0.2.101\"\n"
 		"}\n" },
-	{ VIPS("\"198.51.100.8/30\""), "set vips/A",
+	{ VIPS("\"198.51.100.8/31\", \"192.0.2.99\""), "set vips/A",
 		"typeof @nh,128,32\n"
 		"size 64\n"
 		"elements = {\n"
-		"0xc6336408 comment \"198.51.100.8\", 0xc6336409 comment \"198.51.100.9\", "
-		"0xc633640a comment \"198.51.100.10\", 0xc633640b comment \"198.51.100.11\"\n"
+		"0xc0000263 comment \"192.0.2.99\", 0xc6336408 comment \"198.51.100.8\", "
+		"0xc6336409 comment \"198.51.100.9\"\n"
 		"}\n" },
+	/* A subnet alone is compared, too. */
+	{ VIPS("\"198.51.100.8/29\""), "chain ingress",
+		HOOK "@nh,128,32 & 0xfffffff8 != 0xc6336408 accept "
+		     "comment \"not for group A: 198.51.100.8/29\"\n" LATER_OF(
+			     "A") "th dport 80 meta l4proto tcp counter " HASH
+				  " comment \"web: TCP hash\"\n" END },
+	{ VIPS("\"198.51.100.8/29\""), "set vips/A", NULL },
 };
 
 /* --- members --------------------------------------------------------------------------- */

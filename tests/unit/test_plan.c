@@ -89,8 +89,8 @@ static const struct distribution_case distribution_cases[] = {
 		"any hash buckets:all 80/tcp=t 80/udp=u 443/udp=u\n", 1 },
 	/* Two rules are cheaper for one port each, and there is none for several ranges of both. */
 	{ SERVICE("u", "udp", "80", "") "," SERVICE("t", "tcp", "80", ""),
-		"tcp hash buckets:all 80=t\n"
-		"udp hash buckets:all 80=u\n",
+		"udp hash buckets:all 80=u\n"
+		"tcp hash buckets:all 80=t\n",
 		1 },
 	{ SERVICE("dns", "any", "53", "") "," SERVICE("ftp", "tcp", "20-21", "") "," SERVICE(
 		  "web", "tcp", "80", ""),

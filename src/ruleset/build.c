@@ -12,6 +12,15 @@
 
 enum { SET_SIZE_MIN = 64 };
 
+char *build_copy(struct build *b, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		b->failed = true;
+	return copy;
+}
+
 char *build_text(struct build *b, const char *format, ...)
 {
 	char *text = NULL;

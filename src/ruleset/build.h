@@ -22,6 +22,7 @@ struct build {
 };
 
 /* A new string; NULL (and failed) without memory. */
+char *build_copy(struct build *b, const char *text);
 char *build_text(struct build *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The origin of an object: "service smtp (drover.conf:12)". */

@@ -86,7 +86,7 @@ static struct ruleset_element *add_port(
 	struct compiler *c, struct ruleset_set *set, const struct plan_port *port)
 {
 	struct build *b = &c->build;
-	struct ruleset_element *element = build_element(b, set, build_text(b, "%s", port->service));
+	struct ruleset_element *element = build_element(b, set, build_copy(b, port->service));
 
 	element->key = build_port(port->range.first);
 	element->last = build_port(port->range.last);
@@ -145,7 +145,7 @@ static const char *port_set(struct compiler *c, const struct plan_distribution *
 static const char *protocol_set(struct compiler *c)
 {
 	struct build *b = &c->build;
-	char *name = build_text(b, "%s", c->view->protocols);
+	char *name = build_copy(b, c->view->protocols);
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 

@@ -5,10 +5,11 @@
  * cluster, not yet in those of nftables. It is computed from the cluster
  * and from nothing else: no I/O, no clock, no kernel.
  *
- * Services that share a protocol, a scheduler and a set of members are dealt
- * out in the same way, so they become one "distribution" with the union of
- * their ports. The kernel's cost of a packet and of a change then depends on the number
- * of distributions, not on the number of services.
+ * Services that share a scheduler and a set of members are dealt out in the
+ * same way, so they become one "distribution" with the union of their ports,
+ * whether of TCP or UDP. The kernel's cost of a packet and of a change then depends on the
+ * number of distributions, not on the number of services. The protocols part
+ * only where one rule could not serve both, or would be dearer than two.
  *
  * A plan borrows names and locations from the configuration that the cluster
  * holds; it must not outlive it.
@@ -42,6 +43,7 @@ struct plan_table {
 
 struct plan_port {
 	struct port_range range;
+	enum conf_protocol protocols;
 	const char *service; /* name of the service that it belongs to */
 	struct conf_location location;
 };
@@ -54,14 +56,14 @@ struct plan_memory {
 };
 
 struct plan_distribution {
-	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	enum conf_protocol protocols; /* all that its ports have; both only if not drawn */
 	enum conf_scheduler scheduler;
 	unsigned int persistence; /* seconds that a client is remembered; 0: it is not */
 	size_t table;             /* index into group.tables: the one the scheduler walks */
 	size_t fallback;          /* a BUCKETS_RENDEZVOUS table, for flows that learning lost */
 	struct plan_port *ports;  /* sorted by number; none means every port */
-	size_t n_ports;
-	const char *service; /* of the first service */
+	size_t n_ports;           /* if several are of both protocols, there is no range */
+	const char *service;      /* of the first service */
 	struct plan_memory *memories;
 	size_t n_memories;
 	struct conf_location location;

@@ -79,14 +79,18 @@ enum ruleset_field {
 enum ruleset_key {
 	KEY_IP_DESTINATION_RAW,
 	KEY_ETHER_SOURCE_RAW,
+	KEY_PROTOCOL,
 	KEY_PORT,
-	KEY_ERROR_PORT, /* a port in the packet that an ICMP error is about */
-	KEY_NUMBER,     /* a number below the set's modulus, in host byte order */
+	KEY_PROTOCOL_PORT,
+	/* … of the packet that an ICMP error is about */
+	KEY_ERROR_PROTOCOL,
+	KEY_ERROR_PORT,
+	KEY_ERROR_PROTOCOL_PORT,
+	KEY_NUMBER, /* a number below the set's modulus, in host byte order */
 	KEY_MARK,
 	KEY_ADDRESS,
 	KEY_ADDRESS6,
 	KEY_ICMP_TYPE,
-	KEY_PROTOCOL,
 	KEY_ND_TARGET,
 	/* A flow: protocol, client, its port, VIP, its port. */
 	KEY_FLOW,
@@ -179,7 +183,7 @@ struct ruleset_source {
 enum ruleset_statement_kind {
 	STATEMENT_MATCH,       /* field (of it, the bits of mask) is value; with negate: is not */
 	STATEMENT_MATCH_RANGE, /* field is within value..last */
-	STATEMENT_MATCH_SET,   /* field is in set; with negate: is not */
+	STATEMENT_MATCH_SET,   /* source is in set; with negate: is not */
 	STATEMENT_VMAP,        /* source vmap @set */
 	STATEMENT_MARK,        /* meta mark set source map @set */
 	STATEMENT_REMEMBER, /* update @set { source : meta mark }; with value: { source : value } */

@@ -43,24 +43,26 @@ static void give_ports(struct plan_distribution **ports, struct plan_distributio
 			ports[port] = distribution;
 }
 
-/* As plan_find_distribution() has it: the first that has the port, outgoing ranges before "any". */
-static void lay_out_ports(const struct plan_group *group, struct directory *directory)
+static void give_every_port(const struct plan_group *group, struct plan_distribution **ports,
+	struct plan_distribution *distribution)
 {
-	static const struct port_range every = { 0, N_PORTS - 1 };
+	for (uint32_t port = 0; port < N_PORTS; port++)
+		if (!ports[port] && !plan_find_outgoing(group, (uint16_t)port))
+			ports[port] = distribution;
+}
 
+/* As plan_find_distribution() has it: the first that has the port, outgoing ranges before "any". */
+static void lay_out_ports(const struct plan_group *group, struct plan_distribution **ports,
+	enum conf_protocol protocol)
+{
 	for (size_t i = 0; i < group->n_distributions; i++) {
 		struct plan_distribution *distribution = &group->distributions[i];
-		struct plan_distribution **ports = distribution->protocol == IPPROTO_TCP
-							   ? directory->tcp
-							   : directory->udp;
 
 		for (size_t j = 0; j < distribution->n_ports; j++)
-			give_ports(ports, distribution, &distribution->ports[j].range);
-		if (distribution->n_ports > 0)
-			continue;
-		for (uint32_t port = every.first; port <= every.last; port++)
-			if (!ports[port] && !plan_find_outgoing(group, (uint16_t)port))
-				ports[port] = distribution;
+			if (distribution->ports[j].protocols & protocol)
+				give_ports(ports, distribution, &distribution->ports[j].range);
+		if (distribution->n_ports == 0 && (distribution->protocols & protocol))
+			give_every_port(group, ports, distribution);
 	}
 }
 
@@ -74,7 +76,8 @@ static int directory_init(struct directory *directory, const struct plan_group *
 	for (size_t i = 0; i < group->n_vips; i++)
 		directory->vips[directory->n_vips++] = &group->vips[i].prefix;
 	qsort(directory->vips, directory->n_vips, sizeof(struct prefix *), compare_prefixes);
-	lay_out_ports(group, directory);
+	lay_out_ports(group, directory->tcp, CONF_PROTOCOL_TCP);
+	lay_out_ports(group, directory->udp, CONF_PROTOCOL_UDP);
 	return 0;
 }
 

@@ -12,7 +12,7 @@ bool plan_is_drawn(const struct plan_distribution *distribution)
 
 bool plan_remembers_flows(const struct plan_distribution *distribution)
 {
-	return distribution->protocol == IPPROTO_TCP && plan_is_drawn(distribution);
+	return distribution->protocols == CONF_PROTOCOL_TCP && plan_is_drawn(distribution);
 }
 
 bool plan_remembers(const struct plan_distribution *distribution)
@@ -29,10 +29,14 @@ const struct plan_outgoing *plan_find_outgoing(const struct plan_group *group, u
 }
 
 /* The service of a port, NULL if the distribution does not have it. */
-static const char *find_service(const struct plan_distribution *distribution, uint16_t port)
+static const char *find_service(
+	const struct plan_distribution *distribution, enum conf_protocol protocol, uint16_t port)
 {
+	if (!(distribution->protocols & protocol))
+		return NULL;
 	for (size_t i = 0; i < distribution->n_ports; i++)
-		if (port_range_contains(&distribution->ports[i].range, port))
+		if ((distribution->ports[i].protocols & protocol) &&
+			port_range_contains(&distribution->ports[i].range, port))
 			return distribution->ports[i].service;
 	return distribution->n_ports == 0 ? distribution->service : NULL;
 }
@@ -40,15 +44,15 @@ static const char *find_service(const struct plan_distribution *distribution, ui
 const struct plan_distribution *plan_find_distribution(
 	const struct plan_group *group, uint8_t protocol, uint16_t port, const char **ret_service)
 {
+	enum conf_protocol flag = protocol == IPPROTO_TCP ? CONF_PROTOCOL_TCP : CONF_PROTOCOL_UDP;
+
 	for (size_t i = 0; i < group->n_distributions; i++) {
 		const struct plan_distribution *distribution = &group->distributions[i];
 		const char *service;
 
 		if (distribution->n_ports == 0 && plan_find_outgoing(group, port))
 			return NULL;
-		if (distribution->protocol != protocol)
-			continue;
-		service = find_service(distribution, port);
+		service = find_service(distribution, flag, port);
 		if (service) {
 			*ret_service = service;
 			return distribution;

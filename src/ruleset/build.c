@@ -12,6 +12,15 @@
 
 enum { SET_SIZE_MIN = 64 };
 
+char *build_copy(struct build *b, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		b->failed = true;
+	return copy;
+}
+
 char *build_text(struct build *b, const char *format, ...)
 {
 	char *text = NULL;
@@ -162,10 +171,13 @@ void rule_match(struct ruleset_rule *rule, enum ruleset_field field, struct rule
 
 void rule_match_set(struct ruleset_rule *rule, enum ruleset_field field, const char *set)
 {
-	struct ruleset_statement *statement = build_statement(rule, STATEMENT_MATCH_SET);
+	const struct ruleset_source source = {
+		.kind = SOURCE_FIELDS,
+		.fields = { field },
+		.n_fields = 1,
+	};
 
-	statement->field = field;
-	statement->set = set;
+	rule_look_up(rule, STATEMENT_MATCH_SET, source, set);
 }
 
 void rule_verdict(struct ruleset_rule *rule, enum ruleset_verdict_kind kind, const char *chain)

@@ -22,6 +22,7 @@ struct build {
 };
 
 /* A new string; NULL (and failed) without memory. */
+char *build_copy(struct build *b, const char *text);
 char *build_text(struct build *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The origin of an object: "service smtp (drover.conf:12)". */
@@ -50,7 +51,10 @@ void rule_match_set(struct ruleset_rule *rule, enum ruleset_field field, const c
 void rule_verdict(struct ruleset_rule *rule, enum ruleset_verdict_kind kind, const char *chain);
 void rule_write(struct ruleset_rule *rule, enum ruleset_field field, struct ruleset_value value);
 
-/* Looks a source up in a map: STATEMENT_VMAP, STATEMENT_MARK or STATEMENT_REMEMBER. */
+/*
+ * Looks a source up in a set or map: STATEMENT_MATCH_SET, STATEMENT_VMAP, STATEMENT_MARK or
+ * STATEMENT_REMEMBER.
+ */
 void rule_look_up(struct ruleset_rule *rule, enum ruleset_statement_kind kind,
 	struct ruleset_source source, const char *set);
 

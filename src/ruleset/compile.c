@@ -19,8 +19,8 @@ static bool is_of_family(const struct conf_vip *vip, enum view_kind kind)
 	return vip->prefix.address.family == (kind == VIEW_IP ? AF_INET : AF_INET6);
 }
 
-/* The only VIP of the family, if it is a single address. */
-static const struct address *single_vip(const struct plan_group *group, enum view_kind kind)
+/* The only VIP of the family, address or subnet; NULL if it has none or several. */
+static const struct prefix *single_vip(const struct plan_group *group, enum view_kind kind)
 {
 	const struct prefix *only = NULL;
 
@@ -31,7 +31,17 @@ static const struct address *single_vip(const struct plan_group *group, enum vie
 			return NULL;
 		only = &group->vips[i].prefix;
 	}
-	return only && prefix_count(only) == 1 ? &only->address : NULL;
+	return only;
+}
+
+/* The bits of an address that are the same in all of a prefix. */
+static struct ruleset_value prefix_mask(const struct prefix *prefix)
+{
+	struct ruleset_value mask = { .length = (uint8_t)address_size(prefix->address.family) };
+
+	for (unsigned int bit = 0; bit < prefix->length; bit++)
+		mask.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	return mask;
 }
 
 static const char *vip_set(struct compiler *c, enum view_kind kind)
@@ -58,23 +68,28 @@ static void match_vips(
 {
 	enum ruleset_field field = kind == VIEW_IP ? FIELD_IP_DESTINATION_RAW
 						   : FIELD_IP6_DESTINATION;
-	const struct address *single = single_vip(c->group, kind);
+	const struct prefix *single = single_vip(c->group, kind);
+	bool is_address = single && prefix_count(single) == 1;
 
-	if (single)
-		rule_match(rule, field, build_value(single->bytes, address_size(single->family)));
+	/* nft would read a masked IPv6 address as another kind of expression. */
+	if (is_address || (single && kind == VIEW_IP))
+		rule_match(rule, field,
+			build_value(single->address.bytes, address_size(single->address.family)));
 	else
 		rule_match_set(rule, field, vip_set(c, kind));
+	if (single && kind == VIEW_IP && !is_address)
+		rule->statements[0].mask = prefix_mask(single);
 	rule->statements[0].negate = none;
 }
 
 static char *vip_comment(struct compiler *c, enum view_kind kind, const char *prefix)
 {
-	const struct address *single = single_vip(c->group, kind);
-	char text[ADDRESS_TEXT_MAX];
+	const struct prefix *single = single_vip(c->group, kind);
+	char text[PREFIX_TEXT_MAX];
 
 	if (kind == VIEW_IP && single)
 		return build_text(&c->build, "%sgroup %s: %s", prefix, c->group->name,
-			address_format(single, text));
+			prefix_format(single, text));
 	return build_text(&c->build, "%sgroup %s", prefix, c->group->name);
 }
 

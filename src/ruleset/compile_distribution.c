@@ -2,6 +2,7 @@
 #include "compiler.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 struct ruleset_source compile_slot_source(struct compiler *c, enum conf_scheduler scheduler)
 {
@@ -31,15 +32,20 @@ struct ruleset_source compile_slot_source(struct compiler *c, enum conf_schedule
 
 static char *distribution_label(struct compiler *c, const struct plan_distribution *distribution)
 {
+	static const char *const protocols[] = {
+		[CONF_PROTOCOL_TCP] = "tcp-",
+		[CONF_PROTOCOL_UDP] = "udp-",
+		[CONF_PROTOCOL_ANY] = "",
+	};
 	struct build *b = &c->build;
-	const char *protocol = distribution->protocol == IPPROTO_TCP ? "tcp" : "udp";
+	const char *protocol = protocols[distribution->protocols];
 	const char *scheduler = conf_scheduler_name(distribution->scheduler);
 	const char *rest = distribution->n_ports > 0 ? "" : "-rest";
 
 	if (distribution->persistence > 0)
 		return build_text(
-			b, "%s-%s-%us%s", protocol, scheduler, distribution->persistence, rest);
-	return build_text(b, "%s-%s%s", protocol, scheduler, rest);
+			b, "%s%s-%us%s", protocol, scheduler, distribution->persistence, rest);
+	return build_text(b, "%s%s%s", protocol, scheduler, rest);
 }
 
 char *compile_distribution_name(
@@ -57,35 +63,110 @@ char *compile_distribution_origin(struct compiler *c, const struct plan_distribu
 	return build_origin(&c->build, "service", distribution->service, &distribution->location);
 }
 
+static const struct {
+	enum conf_protocol flag;
+	uint8_t number;
+} protocols[] = {
+	{ CONF_PROTOCOL_TCP, IPPROTO_TCP },
+	{ CONF_PROTOCOL_UDP, IPPROTO_UDP },
+};
+
+static struct ruleset_value protocol_port(uint8_t protocol, uint16_t port)
+{
+	const struct ruleset_value wire = build_port(port);
+	/* The parts of a key begin at words of 4 bytes. */
+	uint8_t key[8] = { protocol };
+
+	memcpy(key + 4, wire.bytes, wire.length);
+	return build_value(key, sizeof(key));
+}
+
 /* Each element counts what goes to its service. */
-static const char *port_set(struct compiler *c, const struct plan_distribution *distribution)
+static struct ruleset_element *add_port(
+	struct compiler *c, struct ruleset_set *set, const struct plan_port *port)
 {
 	struct build *b = &c->build;
+	struct ruleset_element *element = build_element(b, set, build_copy(b, port->service));
+
+	element->key = build_port(port->range.first);
+	element->last = build_port(port->range.last);
+	if (set->counter)
+		compile_counter(c, &element->counter, "service", port->service);
+	return element;
+}
+
+static void add_ports(
+	struct compiler *c, struct ruleset_set *set, const struct plan_distribution *distribution)
+{
+	set->key = c->view->port_key;
+	for (size_t i = 0; i < distribution->n_ports; i++) {
+		const struct plan_port *port = &distribution->ports[i];
+
+		set->interval |= port->range.first != port->range.last;
+		add_port(c, set, port);
+	}
+}
+
+/* The ports of one protocol after those of the other: that is the order of the keys. */
+static void add_ports_of_both(
+	struct compiler *c, struct ruleset_set *set, const struct plan_distribution *distribution)
+{
+	set->key = c->view->protocol_port_key;
+	for (size_t p = 0; p < ARRAY_SIZE(protocols); p++)
+		for (size_t i = 0; i < distribution->n_ports; i++) {
+			const struct plan_port *port = &distribution->ports[i];
+
+			if (port->protocols & protocols[p].flag)
+				add_port(c, set, port)->key = protocol_port(
+					protocols[p].number, port->range.first);
+		}
+}
+
+static const char *port_set(struct compiler *c, const struct plan_distribution *distribution)
+{
 	char *name = compile_distribution_name(c, c->view->ports, distribution);
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 
 	if (known)
 		return known->name;
-	set = build_set(b, name, compile_distribution_origin(c, distribution));
-	set->key = c->view->port_key;
+	set = build_set(&c->build, name, compile_distribution_origin(c, distribution));
 	set->counter = c->plan->counters && !c->view->is_error;
-	for (size_t i = 0; i < distribution->n_ports; i++)
-		set->interval |= distribution->ports[i].range.first !=
-				 distribution->ports[i].range.last;
+	if (distribution->protocols == CONF_PROTOCOL_ANY)
+		add_ports_of_both(c, set, distribution);
+	else
+		add_ports(c, set, distribution);
 	if (!set->interval)
-		set->size = build_size(distribution->n_ports);
-	for (size_t i = 0; i < distribution->n_ports; i++) {
-		const struct plan_port *port = &distribution->ports[i];
-		struct ruleset_element *element = build_element(
-			b, set, build_text(b, "%s", port->service));
-
-		element->key = build_port(port->range.first);
-		element->last = build_port(port->range.last);
-		if (set->counter)
-			compile_counter(c, &element->counter, "service", port->service);
-	}
+		set->size = build_size(set->n_elements);
 	return set->name;
+}
+
+/* The set of the protocols that have ports. */
+static const char *protocol_set(struct compiler *c)
+{
+	struct build *b = &c->build;
+	char *name = build_copy(b, c->view->protocols);
+	const struct ruleset_set *known = compile_find_set(c, name);
+	struct ruleset_set *set;
+
+	if (known)
+		return known->name;
+	set = build_set(b, name, build_text(b, "TCP and UDP"));
+	set->key = c->view->protocol_key;
+	set->size = build_size(ARRAY_SIZE(protocols));
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		build_element(b, set, NULL)->key = build_value(&protocols[i].number, 1);
+	return set->name;
+}
+
+static void match_protocols(
+	struct compiler *c, struct ruleset_rule *rule, enum conf_protocol wanted)
+{
+	if (wanted == CONF_PROTOCOL_ANY)
+		rule_match_set(rule, c->view->protocol, protocol_set(c));
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		if (wanted == protocols[i].flag)
+			rule_match(rule, c->view->protocol, build_value(&protocols[i].number, 1));
 }
 
 static void match_range(
@@ -103,6 +184,24 @@ static void match_range(
 	statement->last = build_port(range->last);
 }
 
+static void match_port_set(
+	struct compiler *c, struct ruleset_rule *rule, const struct plan_distribution *distribution)
+{
+	const struct ruleset_source protocol_and_port = {
+		.kind = SOURCE_FIELDS,
+		.fields = { c->view->protocol, c->view->vip_port },
+		.n_fields = 2,
+	};
+
+	if (distribution->protocols == CONF_PROTOCOL_ANY) {
+		rule_look_up(
+			rule, STATEMENT_MATCH_SET, protocol_and_port, port_set(c, distribution));
+		return;
+	}
+	match_protocols(c, rule, distribution->protocols);
+	rule_match_set(rule, c->view->vip_port, port_set(c, distribution));
+}
+
 /*
  * A single port or range is compared before the protocol, because it rules out more. A set is
  * looked up after it, because it counts what it finds.
@@ -110,24 +209,26 @@ static void match_range(
 static void match_service(
 	struct compiler *c, struct ruleset_rule *rule, const struct plan_distribution *distribution)
 {
-	const struct ruleset_value protocol = build_value(&distribution->protocol, 1);
-
 	if (distribution->n_ports > 1) {
-		rule_match(rule, c->view->protocol, protocol);
-		rule_match_set(rule, c->view->vip_port, port_set(c, distribution));
+		match_port_set(c, rule, distribution);
 		return;
 	}
 	if (distribution->n_ports == 1)
 		match_range(c, rule, &distribution->ports[0].range);
-	rule_match(rule, c->view->protocol, protocol);
+	match_protocols(c, rule, distribution->protocols);
 	if (!c->view->is_error)
 		compile_count(c, rule, "service", distribution->service);
 }
 
 static char *distribution_comment(struct compiler *c, const struct plan_distribution *distribution)
 {
+	static const char *const names[] = {
+		[CONF_PROTOCOL_TCP] = "TCP",
+		[CONF_PROTOCOL_UDP] = "UDP",
+		[CONF_PROTOCOL_ANY] = "TCP and UDP",
+	};
 	const char *subset = c->group->tables[distribution->table].subset;
-	const char *protocol = distribution->protocol == IPPROTO_TCP ? "TCP" : "UDP";
+	const char *protocol = names[distribution->protocols];
 	const char *scheduler = conf_scheduler_name(distribution->scheduler);
 
 	if (distribution->n_ports <= 1)

@@ -78,7 +78,7 @@ static struct ruleset_rule *later_fragments(
 	struct compiler *c, struct ruleset_chain *chain, const char *comment)
 {
 	return build_rule(
-		&c->build, chain, build_text(&c->build, "%s", comment), compile_group_origin(c));
+		&c->build, chain, build_copy(&c->build, comment), compile_group_origin(c));
 }
 
 static void match_offset6(struct ruleset_rule *rule)

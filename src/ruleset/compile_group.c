@@ -19,7 +19,7 @@ static const char *peer_set(struct compiler *c)
 	set->key = KEY_ETHER_SOURCE_RAW;
 	set->size = build_size(group->n_peers);
 	for (size_t i = 0; i < group->n_peers; i++)
-		build_element(b, set, build_text(b, "%s", group->peers[i].name))->key = build_value(
+		build_element(b, set, build_copy(b, group->peers[i].name))->key = build_value(
 			group->peers[i].mac.bytes, 6);
 	return set->name;
 }
@@ -64,8 +64,7 @@ static const char *outgoing_map(struct compiler *c)
 	for (size_t i = 0; i < group->n_outgoing; i++) {
 		const struct plan_outgoing *outgoing = &group->outgoing[i];
 		const char *member = group->members[outgoing->member].name;
-		struct ruleset_element *element = build_element(
-			b, set, build_text(b, "%s", member));
+		struct ruleset_element *element = build_element(b, set, build_copy(b, member));
 
 		element->key = build_port(outgoing->range.first);
 		element->last = build_port(outgoing->range.last);

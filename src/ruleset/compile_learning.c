@@ -6,7 +6,6 @@
 #include "compiler.h"
 #include "drover/flow_hash.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 
 enum {
@@ -136,7 +135,7 @@ static void match_begin_of_connection(struct ruleset_rule *rule, bool is_begin)
 static struct ruleset_rule *learning_rule(struct compiler *c, struct ruleset_chain *chain,
 	const struct learning *learning, const char *comment)
 {
-	return build_rule(&c->build, chain, build_text(&c->build, "%s", comment),
+	return build_rule(&c->build, chain, build_copy(&c->build, comment),
 		compile_distribution_origin(c, learning->distribution));
 }
 

@@ -86,7 +86,7 @@ static void compile_marks(struct compiler *c)
 	for (size_t i = 0; i < c->group->n_members; i++) {
 		const struct plan_member *member = &c->group->members[i];
 		struct ruleset_element *element = build_element(
-			b, set, build_text(b, "%s", member->name));
+			b, set, build_copy(b, member->name));
 
 		element->key = build_number(member->mark);
 		element->verdict = (struct ruleset_verdict){ VERDICT_GOTO, c->member_chains[i] };

@@ -44,8 +44,7 @@ static struct ruleset_chain *input_chain(
 	struct compiler *c, enum ruleset_hook hook, const char *origin)
 {
 	struct build *b = &c->build;
-	struct ruleset_chain *chain = build_chain(
-		b, build_text(b, "input"), build_text(b, "%s", origin));
+	struct ruleset_chain *chain = build_chain(b, build_text(b, "input"), build_copy(b, origin));
 
 	chain->hook = hook;
 	return chain;
@@ -55,8 +54,8 @@ static struct ruleset_rule *silent_rule(
 	struct compiler *c, struct ruleset_chain *chain, const char *origin)
 {
 	struct build *b = &c->build;
-	struct ruleset_rule *rule = build_rule(b, chain,
-		build_text(b, "only the active balancer answers"), build_text(b, "%s", origin));
+	struct ruleset_rule *rule = build_rule(
+		b, chain, build_text(b, "only the active balancer answers"), build_copy(b, origin));
 
 	rule_match(rule, FIELD_META_IIFNAME, interface_name(c->plan->interface));
 	return rule;

@@ -154,7 +154,7 @@ void compile_add_addresses(struct compiler *c, struct ruleset_set *set, const st
 		element = build_element(b, set,
 			set->key == KEY_ADDRESS || set->key == KEY_ADDRESS6
 				? NULL
-				: build_text(b, "%s", address_format(&address, text)));
+				: build_copy(b, address_format(&address, text)));
 		element->key = build_value(address.bytes, address_size(address.family));
 	}
 }

@@ -24,13 +24,16 @@ enum view_kind {
 
 struct view {
 	bool is_error;
-	const char *chain;  /* kind of the chain that a packet enters: "vip", "icmp6" */
-	const char *learn;  /* … of those that remember flows */
-	const char *recall; /* … and those that remember clients */
-	const char *ports;  /* kind of the port sets */
+	const char *chain;     /* kind of the chain that a packet enters: "vip", "icmp6" */
+	const char *learn;     /* … of those that remember flows */
+	const char *recall;    /* … and those that remember clients */
+	const char *protocols; /* name of the set of those that have ports */
+	const char *ports;     /* kind of the port sets */
 	const char *outgoing;
 	const char *pins;
+	enum ruleset_key protocol_key;
 	enum ruleset_key port_key;
+	enum ruleset_key protocol_port_key;
 	enum ruleset_key flow_key;
 	struct ruleset_source flow; /* the whole flow, as pins are keyed */
 	enum ruleset_field protocol;

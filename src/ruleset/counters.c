@@ -44,7 +44,8 @@ void counters_foreach(struct ruleset *ruleset,
 				if (table->chains[i].rules[j].counter.of)
 					func(&table->chains[i].rules[j].counter, user_data);
 		for (size_t i = 0; i < table->n_sets; i++)
-			for (size_t j = 0; j < table->sets[i].n_elements; j++)
+			for (size_t j = 0; table->sets[i].counter && j < table->sets[i].n_elements;
+				j++)
 				if (table->sets[i].elements[j].counter.of)
 					func(&table->sets[i].elements[j].counter, user_data);
 	}

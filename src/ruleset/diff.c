@@ -17,6 +17,7 @@ struct transition {
 	struct batch *batch;
 	const struct ruleset_table *have;
 	const struct ruleset_table *want;
+	struct view *fresh; /* of want->sets that stay: the elements to be added */
 };
 
 /* --- what differs ----------------------------------------------------------- */
@@ -165,10 +166,29 @@ static void view_done(struct view *view)
 	free(view->elements);
 }
 
-enum phase {
-	TEAR_DOWN,
-	BUILD_UP,
-};
+/* Deletes what is not wanted any more, and notes what is to be added later. */
+static int change_elements(
+	const struct transition *t, const struct ruleset_set *have, const struct ruleset_set *want)
+{
+	struct view *fresh = &t->fresh[want - t->want->sets];
+	_cleanup_(view_done) struct view have_view = { NULL, 0 }, want_view = { NULL, 0 },
+					 gone = { NULL, 0 };
+
+	/* What packets have put there is newer; what the plan has besides is what it lacks. */
+	if (want->dynamic)
+		return view_init(fresh, want, want->key);
+	if (want->timed)
+		return 0;
+	if (view_init(&have_view, have, want->key) < 0 ||
+		view_init(&want_view, want, want->key) < 0)
+		return -ENOMEM;
+	gone.elements = calloc(have_view.n + 1, sizeof(*gone.elements));
+	fresh->elements = calloc(want_view.n + 1, sizeof(*fresh->elements));
+	if (!gone.elements || !fresh->elements)
+		return -ENOMEM;
+	split_elements(want, &have_view, &want_view, &gone, fresh);
+	return message_delete_elements(t->batch, t->want, want, gone.elements, gone.n);
+}
 
 static int add_all_elements(const struct transition *t, const struct ruleset_set *set)
 {
@@ -177,30 +197,6 @@ static int add_all_elements(const struct transition *t, const struct ruleset_set
 	if (view_init(&view, set, set->key) < 0)
 		return -ENOMEM;
 	return message_add_elements(t->batch, t->want, set, view.elements, view.n);
-}
-
-static int change_elements(const struct transition *t, const struct ruleset_set *have,
-	const struct ruleset_set *want, enum phase phase)
-{
-	_cleanup_(view_done) struct view have_view = { NULL, 0 }, want_view = { NULL, 0 },
-					 gone = { NULL, 0 }, fresh = { NULL, 0 };
-
-	/* What packets have put there is newer; what the plan has besides is what it lacks. */
-	if (want->dynamic)
-		return phase == TEAR_DOWN ? 0 : add_all_elements(t, want);
-	if (want->timed)
-		return 0;
-	if (view_init(&have_view, have, want->key) < 0 ||
-		view_init(&want_view, want, want->key) < 0)
-		return -ENOMEM;
-	gone.elements = calloc(have_view.n + 1, sizeof(*gone.elements));
-	fresh.elements = calloc(want_view.n + 1, sizeof(*fresh.elements));
-	if (!gone.elements || !fresh.elements)
-		return -ENOMEM;
-	split_elements(want, &have_view, &want_view, &gone, &fresh);
-	if (phase == TEAR_DOWN)
-		return message_delete_elements(t->batch, t->want, want, gone.elements, gone.n);
-	return message_add_elements(t->batch, t->want, want, fresh.elements, fresh.n);
 }
 
 /* --- tear down ------------------------------------------------------------------ */
@@ -229,7 +225,7 @@ static int remove_sets(const struct transition *t)
 		int r;
 
 		if (want && same_set(t->have, want))
-			r = change_elements(t, have, want, TEAR_DOWN);
+			r = change_elements(t, have, want);
 		else
 			r = message_delete_set(t->batch, t->have, have);
 		if (r < 0)
@@ -274,11 +270,12 @@ static int add_sets(const struct transition *t)
 {
 	for (size_t i = 0; i < t->want->n_sets; i++) {
 		const struct ruleset_set *want = &t->want->sets[i];
-		const struct ruleset_set *have = same_set(t->have, want);
+		const struct view *fresh = &t->fresh[i];
 		int r;
 
-		if (have) {
-			r = change_elements(t, have, want, BUILD_UP);
+		if (same_set(t->have, want)) {
+			r = message_add_elements(
+				t->batch, t->want, want, fresh->elements, fresh->n);
 		} else {
 			r = message_add_set(t->batch, t->want, want);
 			if (r == 0)
@@ -307,7 +304,8 @@ static int add_rules(const struct transition *t)
 	return 0;
 }
 
-static int change_table(const struct transition *t)
+static int change_table(
+	struct batch *batch, const struct ruleset_table *have, const struct ruleset_table *want)
 {
 	static int (*const steps[])(const struct transition *) = {
 		remove_rules,
@@ -317,14 +315,20 @@ static int change_table(const struct transition *t)
 		add_sets,
 		add_rules,
 	};
+	struct transition t = {
+		.batch = batch,
+		.have = have,
+		.want = want,
+		.fresh = calloc(want->n_sets + 1, sizeof(*t.fresh)),
+	};
+	int r = t.fresh ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		int r = steps[i](t);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)
+		r = steps[i](&t);
+	for (size_t i = 0; t.fresh && i < want->n_sets; i++)
+		view_done(&t.fresh[i]);
+	free(t.fresh);
+	return r;
 }
 
 /* --- tables ------------------------------------------------------------------------- */
@@ -335,19 +339,16 @@ static const enum ruleset_family families[] = { RULESET_NETDEV, RULESET_ARP, RUL
 static int add_table(struct batch *batch, const struct ruleset_table *want)
 {
 	const struct ruleset_table nothing = { .family = want->family };
-	const struct transition transition = { .batch = batch, .have = &nothing, .want = want };
 	int r = message_add_table(batch, want);
 
-	return r < 0 ? r : change_table(&transition);
+	return r < 0 ? r : change_table(batch, &nothing, want);
 }
 
 static int diff_table(
 	struct batch *batch, const struct ruleset_table *have, const struct ruleset_table *want)
 {
-	const struct transition transition = { .batch = batch, .have = have, .want = want };
-
 	if (have && want)
-		return change_table(&transition);
+		return change_table(batch, have, want);
 	if (want)
 		return add_table(batch, want);
 	return have ? message_delete_table(batch, have) : 0;

@@ -84,9 +84,16 @@ static const struct key keys[] = {
 		.parts = { RAW(NETWORK, 128, 32) } },
 	[KEY_ETHER_SOURCE_RAW] = { "@ll,48,48", .is_typeof = true, .n_parts = 1,
 		.parts = { RAW(LL, 48, 48) } },
+	[KEY_PROTOCOL] = { "inet_proto", .no_order = true, .n_parts = 1, .parts = { PROTOCOL } },
 	[KEY_PORT] = { "inet_service", .n_parts = 1, .parts = { PORT } },
+	[KEY_PROTOCOL_PORT] = { "inet_proto . inet_service", .n_parts = 2,
+		.parts = { PROTOCOL, PORT } },
+	[KEY_ERROR_PROTOCOL] = { "@th,136,8", .is_typeof = true, .n_parts = 1,
+		.parts = { RAW(TRANSPORT, 136, 8) } },
 	[KEY_ERROR_PORT] = { "@th,224,16", .is_typeof = true, .n_parts = 1,
 		.parts = { RAW(TRANSPORT, 224, 16) } },
+	[KEY_ERROR_PROTOCOL_PORT] = { "@th,136,8 . @th,224,16", .is_typeof = true, .n_parts = 2,
+		.parts = { RAW(TRANSPORT, 136, 8), RAW(TRANSPORT, 224, 16) } },
 	[KEY_NUMBER] = { "numgen inc mod", .is_typeof = true, .host_order = true, .n_parts = 1,
 		.parts = { { FORMAT_NUMBER, TYPE_INTEGER, 4 } } },
 	[KEY_MARK] = { "mark", .host_order = true, .n_parts = 1,
@@ -95,7 +102,6 @@ static const struct key keys[] = {
 	[KEY_ADDRESS6] = { "ipv6_addr", .n_parts = 1, .parts = { ADDRESS6 } },
 	[KEY_ICMP_TYPE] = { "icmp_type", .n_parts = 1,
 		.parts = { { FORMAT_ICMP_TYPE, TYPE_ICMP_TYPE, 1 } } },
-	[KEY_PROTOCOL] = { "inet_proto", .no_order = true, .n_parts = 1, .parts = { PROTOCOL } },
 	[KEY_ND_TARGET] = { "@th,64,128", .is_typeof = true, .n_parts = 1,
 		.parts = { RAW(TRANSPORT, 64, 128) } },
 	[KEY_FLOW] = { "inet_proto . ipv4_addr . inet_service . ipv4_addr . inet_service",
@@ -261,7 +267,7 @@ static int apply_user_data(struct nftnl_set *nftnl_set, const struct ruleset_set
 
 	if (!buffer)
 		return -ENOMEM;
-	if (key->n_parts > 1 || key->no_order)
+	if (key->no_order || key->n_parts > 1)
 		key_order = BYTEORDER_INVALID;
 	nftnl_udata_put_u32(buffer, NFTNL_UDATA_SET_KEYBYTEORDER, key_order);
 	if (set->data != DATA_NONE)

@@ -22,7 +22,7 @@ struct key {
 		*text; /* as in "typeof @nh,128,32" or "type mark"; KEY_NUMBER adds its modulus */
 	bool is_typeof;
 	bool host_order;
-	bool no_order; /* nft knows none for this type */
+	bool no_order; /* nft states none for the type */
 	size_t n_parts;
 	struct key_part parts[KEY_PARTS_MAX];
 };

@@ -114,7 +114,8 @@ void statement_write(FILE *file, const struct ruleset_statement *statement)
 		write_match(file, statement);
 		break;
 	case STATEMENT_MATCH_SET:
-		fprintf(file, "%s %s@%s", field, statement->negate ? "!= " : "", statement->set);
+		write_source(file, &statement->source);
+		fprintf(file, " %s@%s", statement->negate ? "!= " : "", statement->set);
 		break;
 	case STATEMENT_VMAP:
 		write_source(file, &statement->source);
@@ -410,16 +411,9 @@ static void add_match(struct writer *w, const struct ruleset_statement *statemen
 {
 	const struct field *field = field_get(statement->field);
 	uint32_t operator= statement->negate ? NFT_CMP_NEQ : NFT_CMP_EQ;
-	struct nftnl_expr *expr;
 
 	add_dependency(w, field->dependency);
 	add_load(w, field, NFT_REG_1);
-	if (statement->kind == STATEMENT_MATCH_SET) {
-		expr = add_lookup(w, statement->set);
-		if (statement->negate)
-			set_u32(w, expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
-		return;
-	}
 	if (statement->kind == STATEMENT_MATCH_RANGE) {
 		add_cmp(w, NFT_CMP_GTE, NFT_REG_1, statement->value.bytes, field->length);
 		add_cmp(w, NFT_CMP_LTE, NFT_REG_1, statement->last.bytes, field->length);
@@ -431,6 +425,16 @@ static void add_match(struct writer *w, const struct ruleset_statement *statemen
 		add_mask(w, field->mask, field->length);
 	add_cmp(w, operator, NFT_REG_1, statement->value.bytes, field->length);
 	note_match(w, statement);
+}
+
+static void add_match_set(struct writer *w, const struct ruleset_statement *statement)
+{
+	struct nftnl_expr *expr;
+
+	add_source(w, &statement->source);
+	expr = add_lookup(w, statement->set);
+	if (statement->negate)
+		set_u32(w, expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
 }
 
 static void add_mark(struct writer *w, const struct ruleset_statement *statement)
@@ -555,8 +559,10 @@ static void add_statement(struct writer *w, const struct ruleset_statement *stat
 	switch (statement->kind) {
 	case STATEMENT_MATCH:
 	case STATEMENT_MATCH_RANGE:
-	case STATEMENT_MATCH_SET:
 		add_match(w, statement);
+		break;
+	case STATEMENT_MATCH_SET:
+		add_match_set(w, statement);
 		break;
 	case STATEMENT_VMAP:
 		add_source(w, &statement->source);

@@ -34,7 +34,9 @@ static struct plan_pin flow_at(
 {
 	struct plan_pin pin = {
 		.flow = {
-			.protocol = group->distributions[0].protocol,
+			.protocol = group->distributions[0].protocols == CONF_PROTOCOL_TCP
+					    ? IPPROTO_TCP
+					    : IPPROTO_UDP,
 			.client = *first,
 			.vip = group->vips[0].prefix.address,
 			.client_port = (uint16_t)(FIRST_PORT + i % FLOWS_PER_ADDRESS),

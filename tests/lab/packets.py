@@ -14,12 +14,22 @@ from scapy.packet import Raw
 from .wait import wait_until
 
 
-def send(host, mac, packets):
-    """Sends IP packets from a host's eth0 to a MAC of its segment, in this order."""
+def frame(mac, packet):
+    """An IP packet on its way to a MAC, in bytes."""
+    return bytes(Ether(src="02:00:00:00:00:c8", dst=mac) / packet)
+
+
+def send_frames(host, frames):
+    """Sends frames from a host's eth0 in this order, one right behind the other."""
     with host.call(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)) as sock:
         sock.bind(("eth0", 0))
-        for packet in packets:
-            sock.send(bytes(Ether(src="02:00:00:00:00:c8", dst=mac) / packet))
+        for one in frames:
+            sock.send(one)
+
+
+def send(host, mac, packets):
+    """Sends IP packets from a host's eth0 to a MAC of its segment, in this order."""
+    send_frames(host, [frame(mac, packet) for packet in packets])
 
 
 def header(source, target, **fields):

@@ -38,13 +38,20 @@ static const struct body_case vips[] = {
 		"elements = {\n"
 		"0xc0000263 comment \"192.0.2.99\", 0xc0000265 comment \"192.0.2.101\"\n"
 		"}\n" },
-	{ VIPS("\"198.51.100.8/30\""), "set vips/A",
+	{ VIPS("\"198.51.100.8/31\", \"192.0.2.99\""), "set vips/A",
 		"typeof @nh,128,32\n"
 		"size 64\n"
 		"elements = {\n"
-		"0xc6336408 comment \"198.51.100.8\", 0xc6336409 comment \"198.51.100.9\", "
-		"0xc633640a comment \"198.51.100.10\", 0xc633640b comment \"198.51.100.11\"\n"
+		"0xc0000263 comment \"192.0.2.99\", 0xc6336408 comment \"198.51.100.8\", "
+		"0xc6336409 comment \"198.51.100.9\"\n"
 		"}\n" },
+	/* A subnet alone is compared, too. */
+	{ VIPS("\"198.51.100.8/29\""), "chain ingress",
+		HOOK "@nh,128,32 & 0xfffffff8 != 0xc6336408 accept "
+		     "comment \"not for group A: 198.51.100.8/29\"\n" LATER_OF(
+			     "A") "th dport 80 meta l4proto tcp counter " HASH
+				  " comment \"web: TCP hash\"\n" END },
+	{ VIPS("\"198.51.100.8/29\""), "set vips/A", NULL },
 };
 
 /* --- members --------------------------------------------------------------------------- */
@@ -113,9 +120,19 @@ static const struct body_case services[] = {
 		BEGIN "th dport 80 meta l4proto udp counter numgen random mod 256 vmap @buckets/A "
 		      "comment \"s: UDP random\"\n" END },
 	{ TOP GROUP(TWO, SERVICE("any", PORT_80)), "chain ingress",
-		BEGIN "th dport 80 meta l4proto tcp counter " HASH " comment \"s: TCP hash\"\n"
-		      "th dport 80 meta l4proto udp counter " HASH
-		      " comment \"s: UDP hash\"\n" END },
+		BEGIN "th dport 80 meta l4proto @protocols counter " HASH
+		      " comment \"s: TCP and UDP hash\"\n" END },
+	{ TOP GROUP(TWO, SERVICE("any", PORT_80)), "set protocols",
+		"type inet_proto\n"
+		"size 64\n"
+		"elements = {\n"
+		"tcp, udp\n"
+		"}\n" },
+	{ TOP GROUP(TWO, SERVICE("any", PORT_80 SCHEDULER("random"))), "chain ingress",
+		BEGIN "th dport 80 meta l4proto tcp counter goto learn/A/tcp-random "
+		      "comment \"s: TCP random\"\n"
+		      "th dport 80 meta l4proto udp counter numgen random mod 256 vmap @buckets/A "
+		      "comment \"s: UDP random\"\n" END },
 
 	/* Ports: a range, several, several with a range. A set counts by element. */
 	{ TOP GROUP(TWO, SERVICE("udp", "ports = \"30000-30999\"; ")), "chain ingress",
@@ -139,6 +156,21 @@ static const struct body_case services[] = {
 		"elements = {\n"
 		"80 comment \"t\", 443-450 comment \"s\"\n"
 		"}\n" },
+	/* Ports of both protocols. */
+	{ TOP GROUP(TWO, SERVICE("any", "ports = \"443,80\"; ") ALSO("udp", "ports = \"53\"; ")),
+		"chain ingress",
+		BEGIN "meta l4proto . th dport @ports/A/hash " HASH
+		      " comment \"TCP and UDP hash over all members\"\n" END },
+	{ TOP GROUP(TWO, SERVICE("any", "ports = \"443,80\"; ") ALSO("udp", "ports = \"53\"; ")),
+		"set ports/A/hash",
+		"type inet_proto . inet_service\n"
+		"size 64\n"
+		"counter\n"
+		"elements = {\n"
+		"tcp . 80 comment \"s\", tcp . 443 comment \"s\", "
+		"udp . 53 comment \"t\", udp . 80 comment \"s\",\n"
+		"udp . 443 comment \"s\"\n"
+		"}\n" },
 
 	/* By port, by outgoing range, then what takes every port. */
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "outgoing = \"34000-34999,36000\"; }",
@@ -147,8 +179,8 @@ static const struct body_case services[] = {
 		BEGIN "th dport 80 meta l4proto tcp counter " HASH " comment \"t: TCP hash\"\n"
 		      "ip protocol != icmp th dport vmap @outgoing/A "
 		      "comment \"replies to connections that members opened\"\n"
-		      "meta l4proto tcp counter " HASH " comment \"s: TCP hash\"\n"
-		      "meta l4proto udp counter " HASH " comment \"s: UDP hash\"\n" END },
+		      "meta l4proto @protocols counter " HASH
+		      " comment \"s: TCP and UDP hash\"\n" END },
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "outgoing = \"34000-34999,36000\"; }", WEB),
 		"map outgoing/A",
 		"type inet_service : verdict\n"
@@ -200,8 +232,7 @@ static const struct body_case services[] = {
 static const struct body_case uncounted[] = {
 	{ UNCOUNTED GROUP(THREE, SERVICE("any", "") ALSO("tcp", PORT_80)), "chain ingress",
 		BEGIN "th dport 80 meta l4proto tcp " HASH " comment \"t: TCP hash\"\n"
-		      "meta l4proto tcp " HASH " comment \"s: TCP hash\"\n"
-		      "meta l4proto udp " HASH " comment \"s: UDP hash\"\n" END },
+		      "meta l4proto @protocols " HASH " comment \"s: TCP and UDP hash\"\n" END },
 	{ UNCOUNTED GROUP(THREE, SERVICE("tcp", "ports = \"80,443\"; ")), "set ports/A/tcp-hash",
 		"type inet_service\n"
 		"size 64\n"

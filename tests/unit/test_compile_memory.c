@@ -67,6 +67,13 @@ static const struct body_case clients[] = {
 	{ SCHEDULED("udp", "source", STAYS(90)), "chain client/A/udp-source-90s",
 		KNOWN("clients/A/udp-source-90s", CLIENT, "a client")
 			ADDRESS NEW("clients/A/udp-source-90s", CLIENT) BY_ADDRESS },
+	/* One memory for TCP and UDP: the client is the same. */
+	{ SCHEDULED("any", "hash", STAYS(300)), "chain ingress",
+		BEGIN "th dport 80 meta l4proto @protocols counter goto client/A/hash-300s "
+		      "comment \"s: TCP and UDP hash\"\n" END },
+	{ SCHEDULED("any", "hash", STAYS(300)), "chain client/A/hash-300s",
+		KNOWN("clients/A/hash-300s", CLIENT, "a client")
+			ADDRESS NEW("clients/A/hash-300s", CLIENT) BY_ADDRESS },
 	/* A draw must not tear a TCP connection that is under way. */
 	{ SCHEDULED("tcp", "rr", STAYS(60)), "chain client/A/tcp-rr-60s",
 		NOT_SYN RECALL(FLOWS_60, FLOW) REMEMBER(FLOWS_60, FLOW) REMEMBER(CLIENTS_60, CLIENT)

@@ -132,6 +132,31 @@ static const struct body_case errors[] = {
 		RECALL("clients/A/udp-rr-60s", "@th,256,128") BY_MARK
 		"comment \"a client that has its member\"\n" HASH_OF(
 			"@th,256,128") " comment \"not remembered: by the client's address\"\n" },
+	{ DUAL_OF(TWO, SERVICE("any", "ports = \"30-39\"; ")), "chain icmp/A",
+		TESTS "@th,224,16 0x001e-0x0027 @th,136,8 @protocols-icmp " HASH_ERROR
+		      " comment \"s: TCP and UDP hash\"\n" },
+	{ DUAL_OF(TWO, SERVICE("any", "")), "chain icmp6/A",
+		TESTS6 "@th,112,8 @protocols-icmp " HASH_ERROR6
+		       " comment \"s: TCP and UDP hash\"\n" },
+	{ DUAL_OF(TWO, SERVICE("any", "")), "set protocols-icmp",
+		"typeof @th,136,8\n"
+		"size 64\n"
+		"elements = {\n"
+		"0x06, 0x11\n"
+		"}\n" },
+	{ DUAL_OF(TWO, SERVICE("any", "ports = \"80,443\"; ")), "chain icmp/A",
+		TESTS "@th,136,8 . @th,224,16 @ports-icmp/A/hash " HASH_ERROR
+		      " comment \"TCP and UDP hash over all members\"\n" },
+	{ DUAL_OF(TWO, SERVICE("any", "ports = \"80,443\"; ")), "chain icmp6/A",
+		TESTS6 "@th,112,8 . @th,384,16 @ports-icmp/A/hash " HASH_ERROR6
+		       " comment \"TCP and UDP hash over all members\"\n" },
+	{ DUAL_OF(TWO, SERVICE("any", "ports = \"80,443\"; ")), "set ports-icmp/A/hash",
+		"typeof @th,136,8 . @th,224,16\n"
+		"size 64\n"
+		"elements = {\n"
+		"0x06 . 0x0050 comment \"s\", 0x06 . 0x01bb comment \"s\", "
+		"0x11 . 0x0050 comment \"s\", 0x11 . 0x01bb comment \"s\"\n"
+		"}\n" },
 	/* Ports in sets and maps are raw as well, in sets of their own; one serves both families.
 	 */
 	{ DUAL_OF(BALANCER(5) ", " OUTGOING(6),

@@ -125,8 +125,9 @@ static const struct change changes[] = {
 	{ VIPS("\"192.0.2.100\", \"192.0.2.101\""), VIPS("\"198.51.100.0/29\", \"192.0.2.101\""),
 		"delete 1 elements of vips/A\n"
 		"add 8 elements of vips/A\n" },
-	/* 63 and 65 VIPs: the set's size doubles, so it is replaced, with the rule that uses it. */
-	{ VIPS("\"198.51.100.0/26\""), VIPS("\"198.51.100.0/26\", \"192.0.2.101\""),
+	/* 64 and 65 VIPs: the set's size doubles, so it is replaced, with the rule that uses it. */
+	{ VIPS("\"198.51.100.0/27\", \"198.51.100.32/27\""),
+		VIPS("\"198.51.100.0/26\", \"192.0.2.101\""),
 		"flush chain ingress\n"
 		"delete set vips/A\n"
 		"add set vips/A\n"

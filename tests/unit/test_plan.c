@@ -25,7 +25,10 @@ static void write_table(FILE *file, const struct plan_group *group, size_t index
 		table->subset ? table->subset : "all");
 }
 
-/* One line per distribution: "tcp hash buckets:all 25=smtp 80-90=web", a fallback in brackets. */
+/*
+ * One line per distribution: "tcp hash buckets:all 25=smtp 80-90=web", a fallback in brackets; the
+ * ports of "any" with their protocols.
+ */
 static char *summary(const struct plan_group *group)
 {
 	char *text = NULL, range[PORT_RANGE_TEXT_MAX];
@@ -36,7 +39,7 @@ static char *summary(const struct plan_group *group)
 	for (size_t i = 0; i < group->n_distributions; i++) {
 		const struct plan_distribution *distribution = &group->distributions[i];
 
-		fprintf(file, "%s %s ", distribution->protocol == 6 ? "tcp" : "udp",
+		fprintf(file, "%s %s ", conf_protocol_name(distribution->protocols),
 			conf_scheduler_name(distribution->scheduler));
 		write_table(file, group, distribution->table);
 		if (distribution->fallback != distribution->table) {
@@ -44,10 +47,16 @@ static char *summary(const struct plan_group *group)
 			write_table(file, group, distribution->fallback);
 			fputs("]", file);
 		}
-		for (size_t p = 0; p < distribution->n_ports; p++)
-			fprintf(file, " %s=%s",
-				port_range_format(&distribution->ports[p].range, range),
-				distribution->ports[p].service);
+		for (size_t p = 0; p < distribution->n_ports; p++) {
+			const struct plan_port *port = &distribution->ports[p];
+
+			fprintf(file, " %s", port_range_format(&port->range, range));
+			if (distribution->protocols == CONF_PROTOCOL_ANY)
+				fprintf(file, "/%s", conf_protocol_name(port->protocols));
+			else
+				assert_int_equal(port->protocols, distribution->protocols);
+			fprintf(file, "=%s", port->service);
+		}
 		fputs("\n", file);
 	}
 	assert_int_equal(fclose(file), 0);
@@ -65,15 +74,27 @@ static const struct distribution_case distribution_cases[] = {
 	/* Merged, with their ports in order. */
 	{ SERVICE("web", "tcp", "8010,80", "") "," SERVICE("smtp", "tcp", "465,25-30", ""),
 		"tcp hash buckets:all 25-30=smtp 80=web 465=smtp 8010=web\n", 1 },
-	/* Other schedulers and protocols are dealt out for themselves, from the same table. */
+	/* Other schedulers are dealt out for themselves, from the same table; protocols are not. */
 	{ SERVICE("a", "tcp", "1", "") "," SERVICE("b", "tcp", "2", SOURCE) "," SERVICE(
 		  "c", "udp", "3", "") "," SERVICE("d", "tcp", "4", ""),
-		"tcp hash buckets:all 1=a 4=d\n"
-		"tcp source buckets:all 2=b\n"
-		"udp hash buckets:all 3=c\n",
+		"any hash buckets:all 1/tcp=a 3/udp=c 4/tcp=d\n"
+		"tcp source buckets:all 2=b\n",
 		1 },
-	{ SERVICE("dns", "any", "53", ""),
-		"tcp hash buckets:all 53=dns\n"
+	{ SERVICE("dns", "any", "53", ""), "any hash buckets:all 53/any=dns\n", 1 },
+	{ SERVICE("media", "any", "30000-30999", ""),
+		"any hash buckets:all 30000-30999/any=media\n", 1 },
+	{ SERVICE("dns", "any", "53", "") "," SERVICE("web", "tcp", "80", ""),
+		"any hash buckets:all 53/any=dns 80/tcp=web\n", 1 },
+	{ SERVICE("u", "udp", "443,80", "") "," SERVICE("t", "tcp", "80", ""),
+		"any hash buckets:all 80/tcp=t 80/udp=u 443/udp=u\n", 1 },
+	/* Two rules are cheaper for one port each, and there is none for several ranges of both. */
+	{ SERVICE("u", "udp", "80", "") "," SERVICE("t", "tcp", "80", ""),
+		"udp hash buckets:all 80=u\n"
+		"tcp hash buckets:all 80=t\n",
+		1 },
+	{ SERVICE("dns", "any", "53", "") "," SERVICE("ftp", "tcp", "20-21", "") "," SERVICE(
+		  "web", "tcp", "80", ""),
+		"tcp hash buckets:all 20-21=ftp 53=dns 80=web\n"
 		"udp hash buckets:all 53=dns\n",
 		1 },
 	/* Round robin of TCP has a second table to fall back on, that of UDP has not. */
@@ -89,10 +110,9 @@ static const struct distribution_case distribution_cases[] = {
 	/* A subset is named after its first service, however its members are listed. */
 	{ SERVICE("a", "tcp", "1", ON("fe5", "fe6")) "," SERVICE(
 		  "b", "tcp", "2", ON("fe6", "fe5")) "," SERVICE("c", "tcp", "3",
-		  ON("fe6", "fe7")) "," SERVICE("d", "udp", "4", ON("fe7", "fe6")),
+		  ON("fe6", "fe7")) "," SERVICE("d", "tcp", "4", ON("fe7", "fe6")),
 		"tcp hash buckets:a 1=a 2=b\n"
-		"tcp hash buckets:c 3=c\n"
-		"udp hash buckets:c 4=d\n",
+		"tcp hash buckets:c 3=c 4=d\n",
 		2 },
 	/* All members by name are all members. */
 	{ WEB "," SERVICE("a", "tcp", "1", "members = [ \"fe7\", \"fe6\", \"fe5\" ]; "),
@@ -106,8 +126,7 @@ static const struct distribution_case distribution_cases[] = {
 	/* What has ports comes before what has none, wherever the file has it. */
 	{ REST("rest", "any") "," WEB,
 		"tcp hash buckets:all 80=web\n"
-		"tcp hash buckets:all\n"
-		"udp hash buckets:all\n",
+		"any hash buckets:all\n",
 		1 },
 	{ REST("t", "tcp") ", { name = \"u\"; protocol = \"udp\"; " RR "}",
 		"tcp hash buckets:all\n"

@@ -80,10 +80,17 @@ def _hash():
     many = [service(f"s{number}", "udp", 5000 + number) for number in range(256)]
     yield Row("services-256", "UDP, 256 services of one port", {"dport": 5000, "dports": 256},
               configuration=conf(*many), quick=True)
+    both = [{**one, "protocol": "any"} for one in many]
+    yield Row("services-both", "UDP, 256 services of UDP and TCP", {"dport": 5000, "dports": 256},
+              configuration=conf(*both))
+    yield Row("port-both", "UDP, a service of UDP and TCP", UDP,
+              configuration=conf(service("sip", "any", 5060)))
     yield Row("ports-256", "UDP, a range of 256 ports", {"dport": 5000, "dports": 256},
               configuration=conf(service("media", "udp", "5000-5255")))
     yield Row("vips-256", "UDP, 256 VIPs", {**UDP, "daddr": MANY_VIPS, "vips": 256},
               configuration=conf(SIP, vips=256))
+    yield Row("vips-subnet", "UDP, a subnet of 256 VIPs",
+              {**UDP, "daddr": MANY_VIPS, "vips": 256}, configuration=conf(SIP, vips="subnet"))
     yield Row("any-port-udp", "UDP, a service for any port", UDP,
               configuration=conf(service("rest", "udp")))
     yield Row("any-port-both", "UDP, a service for any port, UDP and TCP", UDP,
@@ -170,6 +177,8 @@ def _kept():
     yield Row("not-vip", "not for a VIP", stranger, others, conf(SIP), quick=True, **kept)
     yield Row("not-vip-256", "not for a VIP, 256 VIPs", stranger, others, conf(SIP, vips=256),
               **kept)
+    yield Row("not-vip-subnet", "not for a VIP, a subnet of 256 VIPs", stranger, others,
+              conf(SIP, vips="subnet"), **kept)
     yield Row("not-vip-both", "not for a VIP, VIPs of both families", stranger, others,
               conf(SIP, families=46), **kept)
     yield Row("no-service", "VIP, port of no service", {"dport": 4000}, others, conf(SIP), **kept)

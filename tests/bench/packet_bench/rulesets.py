@@ -88,14 +88,15 @@ def host(kind, last):
 def conf(*services, buckets=4096, vips=1, peers=0, outgoing=False, member=None, counters=True,
          families=4):
     """A balancer and three members. member: the balancer is the fourth, and has "all" or "none"
-    of the traffic. families: 4, 6, or 46 for both. No packet comes as far as the member guard."""
+    of the traffic. families: 4, 6, or 46 for both. vips: a number, or "subnet" for 256. No packet
+    comes as far as the member guard."""
     members = [{**host("fe", last), "weight": 0 if member == "all" else 100,
                 **({"outgoing": f"{28 + last}000-{28 + last}999"} if outgoing else {})}
                for last in (5, 6, 7)]
     balancers = [host("lb", last) for last in range(1, 2 + peers)]
     if member:
         members.append({**balancers.pop(0), "balancer": True, "weight": int(member == "all")})
-    single = [VIP] if vips == 1 else \
+    single = [VIP] if vips == 1 else [f"{MANY_VIPS}/24"] if vips == "subnet" else \
         [MANY_VIPS.rsplit(".", 1)[0] + f".{last}" for last in range(vips)]
     single = {4: single, 6: [VIP6], 46: [*single, VIP6]}[families]
     group = {"name": "A", "vips": single, "members": tuple(members), "services": services}

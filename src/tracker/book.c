@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* --- flows begin and end --------------------------------------------------------------------- */
+/* --- flows begin and end --------------------------------------------------------------- */
 
 /*
  * told: the kernel will tell its end. If watching fails for lack of memory, the flow may outlive
@@ -57,8 +57,7 @@ static bool is_ours(const struct book *book, const struct entry *entry)
 	return entry->mirrored || local_addresses_have(&book->local, &entry->answerer);
 }
 
-/* --- messages ----------------------------------------------------------------------------------
- */
+/* --- messages -------------------------------------------------------------------------- */
 
 /*
  * An entry that goes while TCP is established has timed out, or somebody has flushed the table;
@@ -134,8 +133,7 @@ void book_take_socket(struct book *book, const struct nlmsghdr *message)
 		begin_flow(book, &socket.flow, false);
 }
 
-/* --- dumps ---------------------------------------------------------------------------------------
- */
+/* --- dumps ----------------------------------------------------------------------------- */
 
 int book_begin_dump(struct book *book)
 {
@@ -182,8 +180,7 @@ void book_check_watched(struct book *book, size_t n, size_t *cursor)
 	}
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------ */
 
 int book_init(struct book *book, struct flow_set *flows, const struct tracker_ops *ops)
 {

@@ -6,7 +6,7 @@
 
 #include <libmnl/libmnl.h>
 
-/* --- netlink.c: a socket that never waits ------------------------------------------------- */
+/* --- netlink.c: a socket that never waits ---------------------------------------------- */
 
 struct channel {
 	struct mnl_socket *socket;
@@ -53,7 +53,7 @@ const struct nlmsghdr *message_next(
 /* The verdict of NLMSG_DONE or NLMSG_ERROR: 0 or -errno. */
 int message_verdict(const struct nlmsghdr *message);
 
-/* --- conntrack.c: conntrack's messages ---------------------------------------------------- */
+/* --- conntrack.c: conntrack's messages ------------------------------------------------- */
 
 enum entry_life {
 	ENTRY_OPENING, /* no handshake yet, or no answer */
@@ -80,7 +80,7 @@ int entry_parse(const struct nlmsghdr *message, struct entry *ret_entry);
 struct nlmsghdr *conntrack_put_dump(void *buffer);
 struct nlmsghdr *conntrack_put_get(void *buffer, const struct flow *flow);
 
-/* --- sockets.c: sock_diag's messages ------------------------------------------------------- */
+/* --- sockets.c: sock_diag's messages --------------------------------------------------- */
 
 struct tcp_socket {
 	bool listens;
@@ -96,7 +96,7 @@ int tcp_socket_parse(const struct nlmsghdr *message, struct tcp_socket *ret_sock
 struct nlmsghdr *sockets_put_dump(void *buffer, int family);
 struct nlmsghdr *sockets_put_get(void *buffer, const struct flow *flow);
 
-/* --- local.c: the addresses of this host --------------------------------------------------- */
+/* --- local.c: the addresses of this host ----------------------------------------------- */
 
 struct local_addresses {
 	struct address *addresses; /* ordered */
@@ -110,7 +110,7 @@ int local_addresses_read(struct local_addresses *local);
 void local_addresses_done(struct local_addresses *local);
 bool local_addresses_have(const struct local_addresses *local, const struct address *address);
 
-/* --- book.c: what messages mean for the set of flows ---------------------------------------- */
+/* --- book.c: what messages mean for the set of flows ----------------------------------- */
 
 struct book {
 	struct flow_set *flows;
@@ -155,7 +155,7 @@ void book_take_event(struct book *book, const struct nlmsghdr *message);
 void book_take_entry(struct book *book, const struct nlmsghdr *message);
 void book_take_socket(struct book *book, const struct nlmsghdr *message);
 
-/* --- tracker.c ------------------------------------------------------------------------------- */
+/* --- tracker.c ------------------------------------------------------------------------- */
 
 /* What tests change. */
 struct tracker_tuning {

@@ -53,7 +53,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* --- asking ---------------------------------------------------------------------------------- */
+/* --- asking ---------------------------------------------------------------------------- */
 
 /* If the kernel cannot say, the flow lives: nothing must end by mistake. */
 static bool socket_lives(struct tracker *tracker, const struct flow *flow)
@@ -94,8 +94,7 @@ static bool lives(const struct flow *flow, void *user_data)
 	       entry_lives(user_data, flow);
 }
 
-/* --- dumps -------------------------------------------------------------------------------------
- */
+/* --- dumps ----------------------------------------------------------------------------- */
 
 static int request_dump(struct tracker *tracker, enum phase phase)
 {
@@ -205,8 +204,7 @@ static int read_pages(struct tracker *tracker)
 	return 0;
 }
 
-/* --- events --------------------------------------------------------------------------------------
- */
+/* --- events ---------------------------------------------------------------------------- */
 
 /* Beyond rmem_max needs CAP_NET_ADMIN. The kernel doubles what it is asked for, and tells that. */
 static void set_receive_buffer(struct tracker *tracker, int size)
@@ -275,8 +273,7 @@ static int read_addresses(struct tracker *tracker)
 	return any ? local_addresses_read(&tracker->book.local) : 0;
 }
 
-/* --- what time brings ----------------------------------------------------------------------------
- */
+/* --- what time brings ------------------------------------------------------------------ */
 
 /* So that each watched flow has its turn about once in watch_ms, if there are not too many. */
 static uint64_t watch_pause(const struct tracker *tracker)
@@ -370,8 +367,7 @@ int tracker_resync(struct tracker *tracker)
 	return tracker->phase == PHASE_IDLE && !tracker->overrun ? begin_dump(tracker) : 0;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------ */
 
 static int watch_fd(const struct tracker *tracker, int fd)
 {
@@ -484,13 +480,14 @@ int tracker_open(
 
 void tracker_free(struct tracker *tracker)
 {
-	struct channel *channels[] = { &tracker->events, &tracker->entries, &tracker->sockets,
-		&tracker->addresses, &tracker->ask_entry, &tracker->ask_socket };
-
 	if (!tracker)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(channels); i++)
-		channel_close(channels[i]);
+	channel_close(&tracker->events);
+	channel_close(&tracker->entries);
+	channel_close(&tracker->sockets);
+	channel_close(&tracker->addresses);
+	channel_close(&tracker->ask_entry);
+	channel_close(&tracker->ask_socket);
 	close_p(&tracker->epoll);
 	close_p(&tracker->timer);
 	book_done(&tracker->book);

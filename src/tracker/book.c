@@ -170,14 +170,22 @@ void book_check_watched(struct book *book, size_t n, size_t *cursor)
 {
 	struct flow flow;
 
-	for (; n > 0; n--) {
+	for (; n > 0 && book->n_gone < BOOK_GONE_MAX; n--) {
 		if (!flow_set_next(book->watched, cursor, &flow)) {
 			*cursor = 0;
 			return;
 		}
 		if (!book->lives(&flow, book->user_data))
-			end_flow(book, &flow);
+			book->gone[book->n_gone++] = flow;
 	}
+}
+
+void book_end_gone(struct book *book)
+{
+	for (size_t i = 0; i < book->n_gone; i++)
+		if (flow_set_has(book->watched, &book->gone[i]))
+			end_flow(book, &book->gone[i]);
+	book->n_gone = 0;
 }
 
 /* --- life ------------------------------------------------------------------------------ */

@@ -72,11 +72,11 @@ struct entry {
 
 /*
  * Returns 0, -ENOMSG for a message that is not about a TCP or UDP entry, -EBADMSG for a malformed
- * one, -ENOMEM.
+ * one.
  */
 int entry_parse(const struct nlmsghdr *message, struct entry *ret_entry);
 
-/* Asks for all entries; for the one that has the flow as either direction. */
+/* Asks for all entries; for the one that has the flow as either direction (NULL: no memory). */
 struct nlmsghdr *conntrack_put_dump(void *buffer);
 struct nlmsghdr *conntrack_put_get(void *buffer, const struct flow *flow);
 
@@ -112,6 +112,8 @@ bool local_addresses_have(const struct local_addresses *local, const struct addr
 
 /* --- book.c: what messages mean for the set of flows ----------------------------------- */
 
+enum { BOOK_GONE_MAX = 128 };
+
 struct book {
 	struct flow_set *flows;
 	struct tracker_ops ops;
@@ -123,6 +125,10 @@ struct book {
 	 * kernel sends events only for entries that were made while somebody listened.
 	 */
 	struct flow_set *watched;
+
+	/* The watched flows that the kernel did not know any more when it was asked. */
+	struct flow gone[BOOK_GONE_MAX];
+	size_t n_gone;
 
 	/* Flows that have ended since the dump began, or NULL: its pages may be older than that. */
 	struct flow_set *ended;
@@ -147,8 +153,14 @@ void book_end_dump(struct book *book);
 /* Removes up to n stale flows. Returns true when there are no more; *cursor begins with 0. */
 bool book_sweep(struct book *book, size_t n, size_t *cursor);
 
-/* Looks after up to n of the watched flows, from *cursor on; at the end it begins again. */
+/*
+ * Looks after up to n of the watched flows, from *cursor on; at the end it begins again. Those that
+ * are gone end by book_end_gone(), once all events have been read that were under way: if one of
+ * them was about such a flow, events will tell its end, and ending it now would have an older event
+ * begin it again.
+ */
 void book_check_watched(struct book *book, size_t n, size_t *cursor);
+void book_end_gone(struct book *book);
 
 /* Takes in a message. Malformed ones, and those about something else, change nothing. */
 void book_take_event(struct book *book, const struct nlmsghdr *message);

@@ -12,12 +12,12 @@
 #include <time.h>
 
 enum {
-	RECEIVE_BUFFER = 16 * 1024 * 1024,
+	RECEIVE_BUFFER = 32 * 1024 * 1024,
 	RECEIVE_BUFFER_MAX = 512 * 1024 * 1024,
 	WATCH_MS = 10000,
-	WATCH_BATCH = 128,         /* watched flows that are looked after in one go */
-	WATCH_PAUSE_MS = 20,       /* at least, in between */
-	EVENTS_PER_DISPATCH = 512, /* datagrams */
+	WATCH_BATCH = BOOK_GONE_MAX, /* watched flows that are looked after in one go */
+	WATCH_PAUSE_MS = 20,         /* at least, in between */
+	EVENTS_PER_DISPATCH = 512,   /* datagrams */
 	PAGES_PER_DISPATCH = 4,
 	SWEEP_PER_DISPATCH = 1024,
 	INTERRUPTIONS_MAX = 8, /* of dumps in a row; then events must do */
@@ -35,6 +35,7 @@ struct tracker {
 	int epoll, timer;
 
 	enum phase phase;
+	bool drained;     /* all events were read that had come when it was set to false */
 	bool overrun;     /* the kernel drops events until we have read all that it kept */
 	bool resync;      /* another dump is due */
 	bool interrupted; /* the kernel says so of the dump that is read */
@@ -140,6 +141,8 @@ static void end_dumps(struct tracker *tracker)
 		return;
 	tracker->n_interruptions = 0;
 	tracker->sweep_cursor = 0;
+	/* The dump is ahead of the events that are under way. */
+	tracker->drained = false;
 	tracker->phase = PHASE_SWEEP;
 	book_end_dump(&tracker->book);
 }
@@ -244,6 +247,7 @@ static int read_events(struct tracker *tracker)
 			/* Only now does the kernel queue events again (NETLINK_S_CONGESTED). */
 			tracker->resync |= tracker->overrun;
 			tracker->overrun = false;
+			tracker->drained = true;
 			return 0;
 		}
 		if (n < 0)
@@ -288,20 +292,24 @@ static void check_watched(struct tracker *tracker)
 {
 	uint64_t now = now_ms();
 
+	if (tracker->book.n_gone > 0 && tracker->drained)
+		book_end_gone(&tracker->book);
 	if (flow_set_count(tracker->book.watched) == 0) {
 		tracker->watch_at = 0;
 		return;
 	}
-	if (tracker->watch_at != 0 && now < tracker->watch_at)
+	if (tracker->book.n_gone > 0 || (tracker->watch_at != 0 && now < tracker->watch_at))
 		return;
-	if (tracker->watch_at != 0)
+	if (tracker->watch_at != 0) {
 		book_check_watched(&tracker->book, WATCH_BATCH, &tracker->watch_cursor);
+		tracker->drained = false;
+	}
 	tracker->watch_at = now + watch_pause(tracker);
 }
 
 static void sweep(struct tracker *tracker)
 {
-	if (tracker->phase != PHASE_SWEEP ||
+	if (tracker->phase != PHASE_SWEEP || !tracker->drained ||
 		!book_sweep(&tracker->book, SWEEP_PER_DISPATCH, &tracker->sweep_cursor))
 		return;
 	tracker->phase = PHASE_IDLE;
@@ -313,8 +321,8 @@ static void sweep(struct tracker *tracker)
 
 static int set_timer(struct tracker *tracker)
 {
-	/* A moment that has passed already: at once. */
-	uint64_t at = tracker->phase == PHASE_SWEEP ? 1 : tracker->watch_at;
+	bool at_once = tracker->phase == PHASE_SWEEP || tracker->book.n_gone > 0;
+	uint64_t at = at_once ? 1 : tracker->watch_at; /* 1: a moment that has passed already */
 	const struct itimerspec spec = {
 		.it_value = { .tv_sec = (time_t)(at / 1000),
 			.tv_nsec = (long)(at % 1000) * 1000000 },

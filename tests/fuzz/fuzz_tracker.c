@@ -66,6 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	cursor = 0;
 	book_check_watched(&book, FLOWS_MAX + 1, &cursor);
+	feed(&book, datagram, size, book_take_event);
+	book_end_gone(&book);
 	book_done(&book);
 	return 0;
 }

@@ -23,7 +23,7 @@ enum {
 	INTERRUPTIONS_MAX = 8, /* of dumps in a row; then events must do */
 };
 
-/* What is being read. A dump of sockets follows one of entries, since only it finds the rest. */
+/* What is being read. Sockets come last: they bring what conntrack does not know. */
 enum phase { PHASE_IDLE, PHASE_ENTRIES, PHASE_SOCKETS_IP, PHASE_SOCKETS_IP6, PHASE_SWEEP };
 
 struct tracker {
@@ -198,6 +198,11 @@ static int read_pages(struct tracker *tracker)
 		n = channel_receive(channel, &tracker->buffer);
 		if (n == -EAGAIN)
 			return 0;
+		if (n == -ENOBUFS) {
+			/* A page was lost, for lack of memory; the kernel goes on with the next. */
+			tracker->interrupted = true;
+			continue;
+		}
 		if (n < 0)
 			return (int)n;
 		r = take_page(tracker, channel, (size_t)n);

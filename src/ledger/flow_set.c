@@ -57,7 +57,7 @@ struct flow_set {
 	uint32_t first_dead;
 };
 
-/* --- keys ---------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------ */
 
 static uint64_t siphash(const struct key *key, const unsigned char secret[static KEY_SIZE])
 {
@@ -115,7 +115,7 @@ static void make_flow(const struct key *key, struct flow *ret_flow)
 	memcpy(ret_flow->vip.bytes, key->vip, sizeof(key->vip));
 }
 
-/* --- records: chunks that never move ------------------------------------------------------- */
+/* --- records: chunks that never move --------------------------------------------------- */
 
 static struct record *record_at(const struct flow_set *set, uint32_t number)
 {
@@ -207,7 +207,7 @@ static uint32_t *find_link(const struct flow_set *set, const struct key *key)
 	return NULL;
 }
 
-/* --- the set ------------------------------------------------------------------------------- */
+/* --- the set --------------------------------------------------------------------------- */
 
 struct flow_set *flow_set_new(size_t max)
 {
@@ -315,7 +315,7 @@ size_t flow_set_memory(const struct flow_set *set)
 	return sizeof(*set) + set->n_chunks * (sizeof(struct chunk) + sizeof(*set->chunks));
 }
 
-/* --- walking ------------------------------------------------------------------------------- */
+/* --- walking --------------------------------------------------------------------------- */
 
 bool flow_set_next(const struct flow_set *set, size_t *cursor, struct flow *ret_flow)
 {

@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* --- flows begin and end --------------------------------------------------------------------- */
+/* --- flows begin and end --------------------------------------------------------------- */
 
 /*
  * told: the kernel will tell its end. If watching fails for lack of memory, the flow may outlive
@@ -57,8 +57,7 @@ static bool is_ours(const struct book *book, const struct entry *entry)
 	return entry->mirrored || local_addresses_have(&book->local, &entry->answerer);
 }
 
-/* --- messages ----------------------------------------------------------------------------------
- */
+/* --- messages -------------------------------------------------------------------------- */
 
 /*
  * An entry that goes while TCP is established has timed out, or somebody has flushed the table;
@@ -134,8 +133,7 @@ void book_take_socket(struct book *book, const struct nlmsghdr *message)
 		begin_flow(book, &socket.flow, false);
 }
 
-/* --- dumps ---------------------------------------------------------------------------------------
- */
+/* --- dumps ----------------------------------------------------------------------------- */
 
 int book_begin_dump(struct book *book)
 {
@@ -172,18 +170,25 @@ void book_check_watched(struct book *book, size_t n, size_t *cursor)
 {
 	struct flow flow;
 
-	for (; n > 0; n--) {
+	for (; n > 0 && book->n_gone < BOOK_GONE_MAX; n--) {
 		if (!flow_set_next(book->watched, cursor, &flow)) {
 			*cursor = 0;
 			return;
 		}
 		if (!book->lives(&flow, book->user_data))
-			end_flow(book, &flow);
+			book->gone[book->n_gone++] = flow;
 	}
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+void book_end_gone(struct book *book)
+{
+	for (size_t i = 0; i < book->n_gone; i++)
+		if (flow_set_has(book->watched, &book->gone[i]))
+			end_flow(book, &book->gone[i]);
+	book->n_gone = 0;
+}
+
+/* --- life ------------------------------------------------------------------------------ */
 
 int book_init(struct book *book, struct flow_set *flows, const struct tracker_ops *ops)
 {

@@ -15,62 +15,81 @@
 
 DEFINE_CLEANUP(struct nf_conntrack, nfct_destroy)
 
-/* Which attributes tell one end of one direction. */
-struct side_attributes {
-	enum nf_conntrack_attr ip, ip6, port;
-};
+/* --- reading: by libmnl, since libnetfilter_conntrack (1.0.9) exits where a length is wrong --- */
 
-static const struct side_attributes original_source = { ATTR_ORIG_IPV4_SRC, ATTR_ORIG_IPV6_SRC,
-	ATTR_ORIG_PORT_SRC };
-static const struct side_attributes original_destination = { ATTR_ORIG_IPV4_DST, ATTR_ORIG_IPV6_DST,
-	ATTR_ORIG_PORT_DST };
-static const struct side_attributes reply_source = { ATTR_REPL_IPV4_SRC, ATTR_REPL_IPV6_SRC,
-	ATTR_REPL_PORT_SRC };
-static const struct side_attributes reply_destination = { ATTR_REPL_IPV4_DST, ATTR_REPL_IPV6_DST,
-	ATTR_REPL_PORT_DST };
+/* The attributes of a message or a nest, by type. */
+struct attributes {
+	const struct nlattr *at[CTA_MAX + 1];
+};
 
 struct side {
 	struct address address;
 	uint16_t port;
 };
 
-/*
- * libnetfilter_conntrack (1.0.9) reads the text in these two up to its first zero, wherever that
- * is. In both, attribute 1 is the text.
- */
-static bool has_whole_texts(const struct nlmsghdr *message)
+struct tuple {
+	uint8_t protocol;
+	struct side source, destination;
+};
+
+static int note_attribute(const struct nlattr *attribute, void *user_data)
 {
-	const struct nlattr *attribute, *nested;
+	struct attributes *attributes = user_data;
 
-	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg))
-	{
-		uint16_t type = mnl_attr_get_type(attribute);
+	if (mnl_attr_get_type(attribute) < ARRAY_SIZE(attributes->at))
+		attributes->at[mnl_attr_get_type(attribute)] = attribute;
+	return MNL_CB_OK;
+}
 
-		if (type != CTA_HELP && type != CTA_SECCTX)
-			continue;
-		mnl_attr_for_each_nested(nested, attribute)
-		{
-			if (mnl_attr_get_type(nested) == 1 &&
-				mnl_attr_validate(nested, MNL_TYPE_NUL_STRING) < 0)
-				return false;
-		}
-	}
+/* Of an absent nest, nothing is there. */
+static struct attributes read_nest(const struct nlattr *nest)
+{
+	struct attributes attributes = { .at = { NULL } };
+
+	if (nest)
+		(void)mnl_attr_parse_nested(nest, note_attribute, &attributes);
+	return attributes;
+}
+
+/* Returns false if the attribute is absent, or of another size. */
+static bool read_bytes(const struct nlattr *attribute, void *ret_bytes, size_t size)
+{
+	if (!attribute || mnl_attr_get_payload_len(attribute) != size)
+		return false;
+	memcpy(ret_bytes, mnl_attr_get_payload(attribute), size);
 	return true;
 }
 
-static bool get_side(const struct nf_conntrack *ct, int family,
-	const struct side_attributes *attributes, struct side *ret_side)
+static bool read_side(
+	const struct nlattr *address, const struct nlattr *port, int family, struct side *ret_side)
 {
-	const void *bytes = nfct_get_attr(ct, family == AF_INET ? attributes->ip : attributes->ip6);
+	uint16_t wire;
 
-	if (!bytes || nfct_attr_is_set(ct, attributes->port) <= 0)
+	*ret_side = (struct side){ .address.family = family };
+	if (!read_bytes(address, ret_side->address.bytes, address_size(family)) ||
+		!read_bytes(port, &wire, sizeof(wire)))
 		return false;
-	*ret_side = (struct side){
-		.address.family = family,
-		.port = ntohs(nfct_get_attr_u16(ct, attributes->port)),
-	};
-	memcpy(ret_side->address.bytes, bytes, address_size(family));
+	ret_side->port = ntohs(wire);
 	return true;
+}
+
+static int read_tuple(const struct nlattr *nest, int family, struct tuple *ret_tuple)
+{
+	const struct attributes tuple = read_nest(nest);
+	const struct attributes ip = read_nest(tuple.at[CTA_TUPLE_IP]);
+	const struct attributes proto = read_nest(tuple.at[CTA_TUPLE_PROTO]);
+	bool is_ip = family == AF_INET;
+
+	if (!read_bytes(proto.at[CTA_PROTO_NUM], &ret_tuple->protocol, 1))
+		return -EBADMSG;
+	if (ret_tuple->protocol != IPPROTO_TCP && ret_tuple->protocol != IPPROTO_UDP)
+		return -ENOMSG;
+	if (!read_side(ip.at[is_ip ? CTA_IP_V4_SRC : CTA_IP_V6_SRC], proto.at[CTA_PROTO_SRC_PORT],
+		    family, &ret_tuple->source) ||
+		!read_side(ip.at[is_ip ? CTA_IP_V4_DST : CTA_IP_V6_DST],
+			proto.at[CTA_PROTO_DST_PORT], family, &ret_tuple->destination))
+		return -EBADMSG;
+	return 0;
 }
 
 static bool side_equal(const struct side *a, const struct side *b)
@@ -78,11 +97,15 @@ static bool side_equal(const struct side *a, const struct side *b)
 	return a->port == b->port && address_equal(&a->address, &b->address);
 }
 
-static enum entry_life tcp_life(const struct nf_conntrack *ct, bool answered)
+static enum entry_life tcp_life(const struct attributes *message, bool answered)
 {
-	if (nfct_attr_is_set(ct, ATTR_TCP_STATE) <= 0)
+	const struct attributes info = read_nest(message->at[CTA_PROTOINFO]);
+	const struct attributes tcp = read_nest(info.at[CTA_PROTOINFO_TCP]);
+	uint8_t state;
+
+	if (!read_bytes(tcp.at[CTA_PROTOINFO_TCP_STATE], &state, sizeof(state)))
 		return answered ? ENTRY_UNTOLD : ENTRY_OPENING;
-	switch (nfct_get_attr_u8(ct, ATTR_TCP_STATE)) {
+	switch (state) {
 	case TCP_CONNTRACK_ESTABLISHED:
 	case TCP_CONNTRACK_FIN_WAIT:
 	case TCP_CONNTRACK_CLOSE_WAIT:
@@ -96,67 +119,68 @@ static enum entry_life tcp_life(const struct nf_conntrack *ct, bool answered)
 	}
 }
 
-static enum entry_life life_of(const struct nf_conntrack *ct, uint8_t protocol)
+static enum entry_life life_of(const struct attributes *message, uint8_t protocol)
 {
-	bool answered = nfct_get_attr_u32(ct, ATTR_STATUS) & IPS_SEEN_REPLY;
+	uint32_t status = 0;
+	bool answered;
 
+	(void)read_bytes(message->at[CTA_STATUS], &status, sizeof(status));
+	answered = ntohl(status) & IPS_SEEN_REPLY;
 	if (protocol == IPPROTO_TCP)
-		return tcp_life(ct, answered);
+		return tcp_life(message, answered);
 	return answered ? ENTRY_LIVE : ENTRY_OPENING;
 }
 
-static int read_entry(const struct nf_conntrack *ct, int family, struct entry *entry)
+static int read_entry(
+	const struct attributes *message, int family, bool destroyed, struct entry *ret_entry)
 {
-	struct side client, vip, answerer, answered;
+	struct tuple original, reply;
+	int r;
 
-	entry->flow.protocol = nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO);
-	if (entry->flow.protocol != IPPROTO_TCP && entry->flow.protocol != IPPROTO_UDP)
-		return -ENOMSG;
-	if (!get_side(ct, family, &original_source, &client) ||
-		!get_side(ct, family, &original_destination, &vip) ||
-		!get_side(ct, family, &reply_source, &answerer) ||
-		!get_side(ct, family, &reply_destination, &answered))
+	r = read_tuple(message->at[CTA_TUPLE_ORIG], family, &original);
+	if (r < 0)
+		return r;
+	r = read_tuple(message->at[CTA_TUPLE_REPLY], family, &reply);
+	if (r < 0)
+		return r;
+	if (reply.protocol != original.protocol)
 		return -EBADMSG;
-	entry->flow.client = client.address;
-	entry->flow.client_port = client.port;
-	entry->flow.vip = vip.address;
-	entry->flow.vip_port = vip.port;
-	entry->answerer = answerer.address;
-	entry->mirrored = side_equal(&answerer, &vip) && side_equal(&answered, &client);
-	entry->life = entry->destroyed ? ENTRY_OVER : life_of(ct, entry->flow.protocol);
+	*ret_entry = (struct entry){
+		.flow = {
+			.protocol = original.protocol,
+			.client = original.source.address,
+			.client_port = original.source.port,
+			.vip = original.destination.address,
+			.vip_port = original.destination.port,
+		},
+		.life = destroyed ? ENTRY_OVER : life_of(message, original.protocol),
+		.destroyed = destroyed,
+		.mirrored = side_equal(&reply.source, &original.destination) &&
+			    side_equal(&reply.destination, &original.source),
+		.answerer = reply.source.address,
+	};
 	return 0;
 }
 
 int entry_parse(const struct nlmsghdr *message, struct entry *ret_entry)
 {
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
-	_cleanup_(nfct_destroy_p) struct nf_conntrack *ct = NULL;
-	struct entry entry = { .destroyed = false };
-	int r;
+	struct attributes attributes = { .at = { NULL } };
+	uint8_t type = NFNL_MSG_TYPE(message->nlmsg_type);
 
-	if (NFNL_SUBSYS_ID(message->nlmsg_type) != NFNL_SUBSYS_CTNETLINK)
-		return -ENOMSG;
-	if (NFNL_MSG_TYPE(message->nlmsg_type) == IPCTNL_MSG_CT_DELETE)
-		entry.destroyed = true;
-	else if (NFNL_MSG_TYPE(message->nlmsg_type) != IPCTNL_MSG_CT_NEW)
+	if (NFNL_SUBSYS_ID(message->nlmsg_type) != NFNL_SUBSYS_CTNETLINK ||
+		(type != IPCTNL_MSG_CT_NEW && type != IPCTNL_MSG_CT_DELETE))
 		return -ENOMSG;
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(*header))
 		return -EBADMSG;
 	if (header->nfgen_family != AF_INET && header->nfgen_family != AF_INET6)
 		return -ENOMSG;
-	if (!has_whole_texts(message))
-		return -EBADMSG;
-	ct = nfct_new();
-	if (!ct)
-		return -ENOMEM;
-	if (nfct_nlmsg_parse(message, ct) < 0)
-		return -EBADMSG;
-	r = read_entry(ct, header->nfgen_family, &entry);
-	if (r < 0)
-		return r;
-	*ret_entry = entry;
-	return 0;
+	(void)mnl_attr_parse(message, sizeof(*header), note_attribute, &attributes);
+	return read_entry(
+		&attributes, header->nfgen_family, type == IPCTNL_MSG_CT_DELETE, ret_entry);
 }
+
+/* --- asking ------------------------------------------------------------------------------ */
 
 static struct nlmsghdr *put_get(void *buffer, int family)
 {
@@ -175,24 +199,19 @@ struct nlmsghdr *conntrack_put_dump(void *buffer)
 	return put_get(buffer, AF_UNSPEC);
 }
 
-static void set_side(struct nf_conntrack *ct, const struct side_attributes *attributes,
-	const struct address *address, uint16_t port)
-{
-	nfct_set_attr(
-		ct, address->family == AF_INET ? attributes->ip : attributes->ip6, address->bytes);
-	nfct_set_attr_u16(ct, attributes->port, htons(port));
-}
-
 struct nlmsghdr *conntrack_put_get(void *buffer, const struct flow *flow)
 {
 	_cleanup_(nfct_destroy_p) struct nf_conntrack *ct = nfct_new();
 	struct nlmsghdr *message = put_get(buffer, flow->client.family);
+	bool is_ip = flow->client.family == AF_INET;
 
 	if (!ct)
 		return NULL;
 	nfct_set_attr_u8(ct, ATTR_ORIG_L3PROTO, (uint8_t)flow->client.family);
 	nfct_set_attr_u8(ct, ATTR_ORIG_L4PROTO, flow->protocol);
-	set_side(ct, &original_source, &flow->client, flow->client_port);
-	set_side(ct, &original_destination, &flow->vip, flow->vip_port);
+	nfct_set_attr(ct, is_ip ? ATTR_ORIG_IPV4_SRC : ATTR_ORIG_IPV6_SRC, flow->client.bytes);
+	nfct_set_attr(ct, is_ip ? ATTR_ORIG_IPV4_DST : ATTR_ORIG_IPV6_DST, flow->vip.bytes);
+	nfct_set_attr_u16(ct, ATTR_ORIG_PORT_SRC, htons(flow->client_port));
+	nfct_set_attr_u16(ct, ATTR_ORIG_PORT_DST, htons(flow->vip_port));
 	return nfct_nlmsg_build(message, ct) < 0 ? NULL : message;
 }

@@ -6,7 +6,7 @@
 
 #include <libmnl/libmnl.h>
 
-/* --- netlink.c: a socket that never waits ------------------------------------------------- */
+/* --- netlink.c: a socket that never waits ---------------------------------------------- */
 
 struct channel {
 	struct mnl_socket *socket;
@@ -53,7 +53,7 @@ const struct nlmsghdr *message_next(
 /* The verdict of NLMSG_DONE or NLMSG_ERROR: 0 or -errno. */
 int message_verdict(const struct nlmsghdr *message);
 
-/* --- conntrack.c: conntrack's messages ---------------------------------------------------- */
+/* --- conntrack.c: conntrack's messages ------------------------------------------------- */
 
 enum entry_life {
 	ENTRY_OPENING, /* no handshake yet, or no answer */
@@ -72,15 +72,15 @@ struct entry {
 
 /*
  * Returns 0, -ENOMSG for a message that is not about a TCP or UDP entry, -EBADMSG for a malformed
- * one, -ENOMEM.
+ * one.
  */
 int entry_parse(const struct nlmsghdr *message, struct entry *ret_entry);
 
-/* Asks for all entries; for the one that has the flow as either direction. */
+/* Asks for all entries; for the one that has the flow as either direction (NULL: no memory). */
 struct nlmsghdr *conntrack_put_dump(void *buffer);
 struct nlmsghdr *conntrack_put_get(void *buffer, const struct flow *flow);
 
-/* --- sockets.c: sock_diag's messages ------------------------------------------------------- */
+/* --- sockets.c: sock_diag's messages --------------------------------------------------- */
 
 struct tcp_socket {
 	bool listens;
@@ -96,7 +96,7 @@ int tcp_socket_parse(const struct nlmsghdr *message, struct tcp_socket *ret_sock
 struct nlmsghdr *sockets_put_dump(void *buffer, int family);
 struct nlmsghdr *sockets_put_get(void *buffer, const struct flow *flow);
 
-/* --- local.c: the addresses of this host --------------------------------------------------- */
+/* --- local.c: the addresses of this host ----------------------------------------------- */
 
 struct local_addresses {
 	struct address *addresses; /* ordered */
@@ -110,7 +110,9 @@ int local_addresses_read(struct local_addresses *local);
 void local_addresses_done(struct local_addresses *local);
 bool local_addresses_have(const struct local_addresses *local, const struct address *address);
 
-/* --- book.c: what messages mean for the set of flows ---------------------------------------- */
+/* --- book.c: what messages mean for the set of flows ----------------------------------- */
+
+enum { BOOK_GONE_MAX = 128 };
 
 struct book {
 	struct flow_set *flows;
@@ -123,6 +125,10 @@ struct book {
 	 * kernel sends events only for entries that were made while somebody listened.
 	 */
 	struct flow_set *watched;
+
+	/* The watched flows that the kernel did not know any more when it was asked. */
+	struct flow gone[BOOK_GONE_MAX];
+	size_t n_gone;
 
 	/* Flows that have ended since the dump began, or NULL: its pages may be older than that. */
 	struct flow_set *ended;
@@ -147,15 +153,21 @@ void book_end_dump(struct book *book);
 /* Removes up to n stale flows. Returns true when there are no more; *cursor begins with 0. */
 bool book_sweep(struct book *book, size_t n, size_t *cursor);
 
-/* Looks after up to n of the watched flows, from *cursor on; at the end it begins again. */
+/*
+ * Looks after up to n of the watched flows, from *cursor on; at the end it begins again. Those that
+ * are gone end by book_end_gone(), once all events have been read that were under way: if one of
+ * them was about such a flow, events will tell its end, and ending it now would have an older event
+ * begin it again.
+ */
 void book_check_watched(struct book *book, size_t n, size_t *cursor);
+void book_end_gone(struct book *book);
 
 /* Takes in a message. Malformed ones, and those about something else, change nothing. */
 void book_take_event(struct book *book, const struct nlmsghdr *message);
 void book_take_entry(struct book *book, const struct nlmsghdr *message);
 void book_take_socket(struct book *book, const struct nlmsghdr *message);
 
-/* --- tracker.c ------------------------------------------------------------------------------- */
+/* --- tracker.c ------------------------------------------------------------------------- */
 
 /* What tests change. */
 struct tracker_tuning {

@@ -12,18 +12,18 @@
 #include <time.h>
 
 enum {
-	RECEIVE_BUFFER = 16 * 1024 * 1024,
+	RECEIVE_BUFFER = 32 * 1024 * 1024,
 	RECEIVE_BUFFER_MAX = 512 * 1024 * 1024,
 	WATCH_MS = 10000,
-	WATCH_BATCH = 128,         /* watched flows that are looked after in one go */
-	WATCH_PAUSE_MS = 20,       /* at least, in between */
-	EVENTS_PER_DISPATCH = 512, /* datagrams */
+	WATCH_BATCH = BOOK_GONE_MAX, /* watched flows that are looked after in one go */
+	WATCH_PAUSE_MS = 20,         /* at least, in between */
+	EVENTS_PER_DISPATCH = 512,   /* datagrams */
 	PAGES_PER_DISPATCH = 4,
 	SWEEP_PER_DISPATCH = 1024,
 	INTERRUPTIONS_MAX = 8, /* of dumps in a row; then events must do */
 };
 
-/* What is being read. A dump of sockets follows one of entries, since only it finds the rest. */
+/* What is being read. Sockets come last: they bring what conntrack does not know. */
 enum phase { PHASE_IDLE, PHASE_ENTRIES, PHASE_SOCKETS_IP, PHASE_SOCKETS_IP6, PHASE_SWEEP };
 
 struct tracker {
@@ -35,6 +35,7 @@ struct tracker {
 	int epoll, timer;
 
 	enum phase phase;
+	bool drained;     /* all events were read that had come when it was set to false */
 	bool overrun;     /* the kernel drops events until we have read all that it kept */
 	bool resync;      /* another dump is due */
 	bool interrupted; /* the kernel says so of the dump that is read */
@@ -53,7 +54,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* --- asking ---------------------------------------------------------------------------------- */
+/* --- asking ---------------------------------------------------------------------------- */
 
 /* If the kernel cannot say, the flow lives: nothing must end by mistake. */
 static bool socket_lives(struct tracker *tracker, const struct flow *flow)
@@ -94,8 +95,7 @@ static bool lives(const struct flow *flow, void *user_data)
 	       entry_lives(user_data, flow);
 }
 
-/* --- dumps -------------------------------------------------------------------------------------
- */
+/* --- dumps ----------------------------------------------------------------------------- */
 
 static int request_dump(struct tracker *tracker, enum phase phase)
 {
@@ -141,6 +141,8 @@ static void end_dumps(struct tracker *tracker)
 		return;
 	tracker->n_interruptions = 0;
 	tracker->sweep_cursor = 0;
+	/* The dump is ahead of the events that are under way. */
+	tracker->drained = false;
 	tracker->phase = PHASE_SWEEP;
 	book_end_dump(&tracker->book);
 }
@@ -196,6 +198,11 @@ static int read_pages(struct tracker *tracker)
 		n = channel_receive(channel, &tracker->buffer);
 		if (n == -EAGAIN)
 			return 0;
+		if (n == -ENOBUFS) {
+			/* A page was lost, for lack of memory; the kernel goes on with the next. */
+			tracker->interrupted = true;
+			continue;
+		}
 		if (n < 0)
 			return (int)n;
 		r = take_page(tracker, channel, (size_t)n);
@@ -205,8 +212,7 @@ static int read_pages(struct tracker *tracker)
 	return 0;
 }
 
-/* --- events --------------------------------------------------------------------------------------
- */
+/* --- events ---------------------------------------------------------------------------- */
 
 /* Beyond rmem_max needs CAP_NET_ADMIN. The kernel doubles what it is asked for, and tells that. */
 static void set_receive_buffer(struct tracker *tracker, int size)
@@ -246,6 +252,7 @@ static int read_events(struct tracker *tracker)
 			/* Only now does the kernel queue events again (NETLINK_S_CONGESTED). */
 			tracker->resync |= tracker->overrun;
 			tracker->overrun = false;
+			tracker->drained = true;
 			return 0;
 		}
 		if (n < 0)
@@ -275,8 +282,7 @@ static int read_addresses(struct tracker *tracker)
 	return any ? local_addresses_read(&tracker->book.local) : 0;
 }
 
-/* --- what time brings ----------------------------------------------------------------------------
- */
+/* --- what time brings ------------------------------------------------------------------ */
 
 /* So that each watched flow has its turn about once in watch_ms, if there are not too many. */
 static uint64_t watch_pause(const struct tracker *tracker)
@@ -291,20 +297,24 @@ static void check_watched(struct tracker *tracker)
 {
 	uint64_t now = now_ms();
 
+	if (tracker->book.n_gone > 0 && tracker->drained)
+		book_end_gone(&tracker->book);
 	if (flow_set_count(tracker->book.watched) == 0) {
 		tracker->watch_at = 0;
 		return;
 	}
-	if (tracker->watch_at != 0 && now < tracker->watch_at)
+	if (tracker->book.n_gone > 0 || (tracker->watch_at != 0 && now < tracker->watch_at))
 		return;
-	if (tracker->watch_at != 0)
+	if (tracker->watch_at != 0) {
 		book_check_watched(&tracker->book, WATCH_BATCH, &tracker->watch_cursor);
+		tracker->drained = false;
+	}
 	tracker->watch_at = now + watch_pause(tracker);
 }
 
 static void sweep(struct tracker *tracker)
 {
-	if (tracker->phase != PHASE_SWEEP ||
+	if (tracker->phase != PHASE_SWEEP || !tracker->drained ||
 		!book_sweep(&tracker->book, SWEEP_PER_DISPATCH, &tracker->sweep_cursor))
 		return;
 	tracker->phase = PHASE_IDLE;
@@ -316,8 +326,8 @@ static void sweep(struct tracker *tracker)
 
 static int set_timer(struct tracker *tracker)
 {
-	/* A moment that has passed already: at once. */
-	uint64_t at = tracker->phase == PHASE_SWEEP ? 1 : tracker->watch_at;
+	bool at_once = tracker->phase == PHASE_SWEEP || tracker->book.n_gone > 0;
+	uint64_t at = at_once ? 1 : tracker->watch_at; /* 1: a moment that has passed already */
 	const struct itimerspec spec = {
 		.it_value = { .tv_sec = (time_t)(at / 1000),
 			.tv_nsec = (long)(at % 1000) * 1000000 },
@@ -370,8 +380,7 @@ int tracker_resync(struct tracker *tracker)
 	return tracker->phase == PHASE_IDLE && !tracker->overrun ? begin_dump(tracker) : 0;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------ */
 
 static int watch_fd(const struct tracker *tracker, int fd)
 {
@@ -484,13 +493,14 @@ int tracker_open(
 
 void tracker_free(struct tracker *tracker)
 {
-	struct channel *channels[] = { &tracker->events, &tracker->entries, &tracker->sockets,
-		&tracker->addresses, &tracker->ask_entry, &tracker->ask_socket };
-
 	if (!tracker)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(channels); i++)
-		channel_close(channels[i]);
+	channel_close(&tracker->events);
+	channel_close(&tracker->entries);
+	channel_close(&tracker->sockets);
+	channel_close(&tracker->addresses);
+	channel_close(&tracker->ask_entry);
+	channel_close(&tracker->ask_socket);
 	close_p(&tracker->epoll);
 	close_p(&tracker->timer);
 	book_done(&tracker->book);

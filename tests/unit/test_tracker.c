@@ -6,8 +6,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-/* --- the life of a flow ------------------------------------------------------------------------
- */
+/* --- the life of a flow ---------------------------------------------------------------- */
 
 static void check_life(struct member *m, const char *vip, bool by_reset)
 {
@@ -113,8 +112,7 @@ static void test_udp_begins_with_the_answer(void **state)
 	check_udp(*state, VIP_6);
 }
 
-/* --- older flows --------------------------------------------------------------------------------
- */
+/* --- older flows ----------------------------------------------------------------------- */
 
 static void check_older(struct member *m, int listener, const char *vip)
 {
@@ -261,8 +259,7 @@ static void test_flushed_table_ends_nothing(void **state)
 	close(listener);
 }
 
-/* --- flows of others
- * ------------------------------------------------------------------------------ */
+/* --- flows of others ------------------------------------------------------------------- */
 
 /* What the member opens itself: to a VIP, and from one. */
 static void test_outgoing_connections_are_none(void **state)
@@ -337,8 +334,7 @@ static void test_stray_packet_is_none(void **state)
 	assert_int_equal(flow_set_count(m->flows), 0);
 }
 
-/* --- losses and changes
- * --------------------------------------------------------------------------- */
+/* --- losses and changes ---------------------------------------------------------------- */
 
 static void test_overrun_recovers_the_truth(void **state)
 {

@@ -18,7 +18,7 @@ int try_shell(const char *command)
 	return system(command);
 }
 
-/* --- the namespaces ---------------------------------------------------------------------- */
+/* --- the namespaces -------------------------------------------------------------------- */
 
 static int new_namespace(void)
 {
@@ -82,7 +82,7 @@ void track_connections(void)
 	      " ct state new counter; }; }'");
 }
 
-/* --- the tracker -------------------------------------------------------------------------- */
+/* --- the tracker ----------------------------------------------------------------------- */
 
 static bool wants(const struct flow *flow, void *user_data)
 {
@@ -165,7 +165,7 @@ bool has(const struct member *m, const struct flow *flow)
 	return flow_set_has(m->flows, flow);
 }
 
-/* --- sockets ------------------------------------------------------------------------------- */
+/* --- sockets --------------------------------------------------------------------------- */
 
 static socklen_t make_sockaddr(const char *text, uint16_t port, struct sockaddr_storage *ret)
 {
@@ -362,7 +362,7 @@ void send_stray_ack(struct member *m, uint16_t client_port, uint16_t vip_port)
 	close(fd);
 }
 
-/* --- conntrack ------------------------------------------------------------------------------ */
+/* --- conntrack ------------------------------------------------------------------------- */
 
 void delete_entry(const struct flow *flow)
 {

@@ -26,6 +26,7 @@ struct plan_member {
 	struct address address;
 	struct mac mac;
 	bool local;    /* deliver to this host instead of forwarding */
+	bool draining; /* has no slot; is still forwarded to */
 	uint32_t mark; /* stable, non-zero identity: remembered flows carry it */
 	struct conf_location location;
 };

@@ -85,6 +85,7 @@ static int plan_members(struct builder *b)
 			.address = member->address,
 			.mac = view->mac,
 			.local = view->local,
+			.draining = view->state == MEMBER_DRAINING,
 			.location = member->location,
 		};
 	}

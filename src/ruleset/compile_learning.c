@@ -155,6 +155,30 @@ static void compile_known_flow(
 	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
 }
 
+/*
+ * A client that uses a port again begins another connection: it must not come to a member that is
+ * being drained, or the last one there might never end. The rule has no verdict, the next ones
+ * have.
+ */
+static void compile_leave(
+	struct compiler *c, struct ruleset_chain *chain, const struct learning *learning)
+{
+	for (size_t i = 0; i < c->group->n_members; i++) {
+		const struct plan_member *member = &c->group->members[i];
+		struct ruleset_rule *rule;
+
+		if (!member->draining)
+			continue;
+		rule = build_rule(&c->build, chain,
+			build_text(&c->build, "no new connection for %s", member->name),
+			compile_distribution_origin(c, learning->distribution));
+		match_begin_of_connection(rule, true);
+		rule_look_up(rule, STATEMENT_MARK, learning->flows.digest, learning->flows.map);
+		rule_match(rule, FIELD_META_MARK, build_number(member->mark));
+		rule_look_up(rule, STATEMENT_FORGET, learning->flows.digest, learning->flows.map);
+	}
+}
+
 static void compile_known_client(
 	struct compiler *c, struct ruleset_chain *chain, const struct learning *learning)
 {
@@ -206,6 +230,8 @@ const char *compile_learning(struct compiler *c, const struct plan_distribution 
 			distribution->persistence > 0 ? view->recall : view->learn, distribution),
 		compile_distribution_origin(c, distribution));
 	compile_pin_rule(c, chain);
+	if (learning.flows.map && !learning.clients.map && !view->is_error)
+		compile_leave(c, chain, &learning);
 	if (learning.flows.map)
 		compile_known_flow(c, chain, &learning);
 	if (learning.clients.map)

@@ -256,6 +256,35 @@ static void test_memories_begin_with_the_ledger(void **state)
 	assert_way(&f, &early[0], 2);
 }
 
+/* Where the flow's first packet goes. */
+static size_t begin(struct fixture *f, struct packet packet)
+{
+	packet.syn = true;
+	return member_at(way_of(f->kernel, &packet));
+}
+
+/* What lives at a drained member stays; a client that uses its port again begins anew. */
+static void test_ports_used_again_leave_a_drained_member(void **state)
+{
+	struct packet packet = { IPPROTO_TCP, "198.51.100.7", 40000, V4, 81, false, false };
+	_cleanup_(fixture_done) struct fixture f = start(state);
+	static const char *const names[] = { "fe6", "fe7", "fe8" };
+	size_t before, after;
+
+	commit(&f);
+	before = begin(&f, packet);
+	assert_way(&f, &packet, before);
+	assert_int_equal(cluster_drain(f.cluster, names[before]), 0);
+	plan_anew(&f);
+	commit(&f);
+	assert_way(&f, &packet, before);
+	after = begin(&f, packet);
+	assert_int_not_equal(after, before);
+	assert_way(&f, &packet, after);
+	/* As long as nobody is drained, a SYN that is sent again finds what the first one drew. */
+	assert_int_equal(begin(&f, packet), after);
+}
+
 /* Has the flow drawn and remembered; returns its member, after its packets have gone there. */
 static size_t draw(struct fixture *f, struct packet packet)
 {
@@ -522,6 +551,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		kernel_test(test_pin_over_bucket),
 		kernel_test(test_memories_begin_with_the_ledger),
+		kernel_test(test_ports_used_again_leave_a_drained_member),
 		kernel_test(test_pin_over_learned_flow),
 		kernel_test(test_pin_over_remembered_client),
 		kernel_test(test_pins_of_a_drained_member),

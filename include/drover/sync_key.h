@@ -26,8 +26,11 @@ struct sync_keys {
  */
 int sync_keys_load(const char *path, struct sync_keys *ret_keys, unsigned int *ret_line);
 
-/* Makes a new key file, mode 0600, with one key; refuses to replace one (-EEXIST). */
-int sync_keys_create(const char *path);
+/*
+ * Makes a new key file with one key, mode 0600; or 0640 for a group, if there is one of this name
+ * (NULL: none) and the caller may give files to it. Refuses to replace a file (-EEXIST).
+ */
+int sync_keys_create(const char *path, const char *group);
 
 /* Overwrites the keys in memory. */
 void sync_keys_done(struct sync_keys *keys);

@@ -23,6 +23,9 @@ enum {
 		     JSON_ENSURE_ASCII, /* no control characters on a terminal */
 };
 
+/* That of droverd.service, which has to read the key. */
+#define DAEMON_GROUP "drover"
+
 struct options {
 	const char *socket_path;
 	bool json;
@@ -175,7 +178,7 @@ static int make_key(const struct command *command, int argument_count, char **ar
 		command_print_usage(stderr, command);
 		return STATUS_USAGE;
 	}
-	r = sync_keys_create(arguments[0]);
+	r = sync_keys_create(arguments[0], DAEMON_GROUP);
 	if (r < 0)
 		view_line(&view, TEXT_PLAIN, "droverctl: cannot make %s: %s", arguments[0],
 			r == -EEXIST ? "it exists already, and is left as it is" : strerror(-r));

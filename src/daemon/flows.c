@@ -3,6 +3,7 @@
 #include "daemon.h"
 #include "drover/clock.h"
 #include "drover/log.h"
+#include "drover/sysctl.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -182,6 +183,16 @@ static bool is_any_member(const struct conf *conf)
 	return false;
 }
 
+static void check_events(void)
+{
+	int events;
+
+	if (sysctl_conntrack_events(&events) == 0 && events == 0)
+		log_warning(
+			"net.netfilter.nf_conntrack_events = 0: connections that begin or end on "
+			"this host are not heard of; set it to 1 or 2");
+}
+
 static int open_tracker(struct daemon *daemon)
 {
 	const struct tracker_ops ops = {
@@ -196,6 +207,7 @@ static int open_tracker(struct daemon *daemon)
 
 	if (r < 0)
 		return r;
+	check_events();
 	return sd_event_add_io(daemon->event, &daemon->flows.tracker_source,
 		tracker_fd(daemon->flows.tracker), EPOLLIN, on_tracker, daemon);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Settings below /proc/sys/net/ipv4. */
+/* Settings below /proc/sys/net. */
 
 #include "drover/sysctl.h"
 
@@ -95,4 +95,12 @@ int sysctl_local_port_range(unsigned int *ret_first, unsigned int *ret_last)
 	*ret_first = first;
 	*ret_last = last;
 	return 0;
+}
+
+int sysctl_conntrack_events(int *ret_value)
+{
+	_cleanup_(close_p) int fd = open(
+		"/proc/sys/net/netfilter/nf_conntrack_events", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : read_integer(fd, ret_value);
 }

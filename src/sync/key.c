@@ -6,6 +6,7 @@
 #include "drover/cleanup.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -109,7 +110,16 @@ static int write_all(int fd, const char *text, size_t size)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int sync_keys_create(const char *path)
+/* Without such a group, or without the right to give files away, it is for its owner alone. */
+static void let_group_read(int fd, const char *name)
+{
+	const struct group *group = name ? getgrnam(name) : NULL;
+
+	if (group && fchown(fd, (uid_t)-1, group->gr_gid) == 0)
+		(void)fchmod(fd, 0640);
+}
+
+int sync_keys_create(const char *path, const char *group)
 {
 	_cleanup_(close_p) int fd = -1;
 	uint8_t key[SYNC_KEY_SIZE];
@@ -125,7 +135,9 @@ int sync_keys_create(const char *path)
 	sodium_bin2hex(text, sizeof(text), key, sizeof(key));
 	text[DIGITS] = '\n';
 	r = write_all(fd, text, sizeof(text));
-	if (r < 0)
+	if (r == 0)
+		let_group_read(fd, group);
+	else
 		(void)unlink(path);
 	sodium_memzero(key, sizeof(key));
 	sodium_memzero(text, sizeof(text));

@@ -56,19 +56,19 @@ static void test_create(void **state)
 	unsigned int line;
 	struct stat status;
 
-	assert_int_equal(sync_keys_create(files->path), 0);
+	assert_int_equal(sync_keys_create(files->path, NULL), 0);
 	assert_int_equal(stat(files->path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
 	assert_int_equal(sync_keys_load(files->path, &keys, &line), 0);
 	assert_int_equal(keys.n, 1);
-	assert_int_equal(sync_keys_create(files->path), -EEXIST);
+	assert_int_equal(sync_keys_create(files->path, NULL), -EEXIST);
 	assert_int_equal(unlink(files->path), 0);
-	assert_int_equal(sync_keys_create(files->path), 0);
+	assert_int_equal(sync_keys_create(files->path, NULL), 0);
 	assert_int_equal(sync_keys_load(files->path, &again, &line), 0);
 	assert_memory_not_equal(keys.bytes[0], again.bytes[0], SYNC_KEY_SIZE);
 	sync_keys_done(&keys);
 	assert_int_equal(keys.n, 0);
-	assert_int_equal(sync_keys_create("/nowhere/sync.key"), -ENOENT);
+	assert_int_equal(sync_keys_create("/nowhere/sync.key", NULL), -ENOENT);
 }
 
 static void test_load(void **state)

@@ -210,6 +210,9 @@ bool plan_is_drawn(const struct plan_distribution *distribution);
 bool plan_remembers_flows(const struct plan_distribution *distribution);
 bool plan_remembers(const struct plan_distribution *distribution);
 
+/* The group that has the VIP, NULL if none has. */
+const struct plan_group *plan_find_group_of(const struct plan *plan, const struct address *vip);
+
 /* The outgoing range that has a port of the VIPs, NULL if none has. */
 const struct plan_outgoing *plan_find_outgoing(const struct plan_group *group, uint16_t port);
 

@@ -42,8 +42,9 @@ struct daemon {
 	struct control_server *control;
 	struct conf_errors conf_errors; /* of the last reload, if it was refused */
 	bool foreign_change;
-	bool stopping; /* as soon as no group is being left */
-	bool ready;    /* the service manager has been told */
+	uint64_t last_reconcile_us; /* how long it took */
+	bool stopping;              /* as soon as no group is being left */
+	bool ready;                 /* the service manager has been told */
 	/*
 	 * The interface is new here, and its neighbours are being resolved, or this daemon is, and
 	 * flows are being learned: until when (us, monotonic clock) the kernel keeps what it has.

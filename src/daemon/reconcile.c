@@ -219,6 +219,7 @@ int daemon_reconcile(struct daemon *daemon)
 {
 	_cleanup_(free_p) char *old_error = daemon->keeper.error ? strdup(daemon->keeper.error)
 								 : NULL;
+	uint64_t begin = clock_now_us();
 	struct plan *plan;
 	int r;
 
@@ -238,6 +239,7 @@ int daemon_reconcile(struct daemon *daemon)
 	r = keeper_apply(&daemon->keeper, plan);
 	if (r >= 0)
 		daemon->flows.remember = false;
+	daemon->last_reconcile_us = clock_now_us() - begin;
 	report_apply(daemon, r, old_error);
 	if (r < 0)
 		(void)daemon_arm_timer(daemon, &daemon->retry_timer, RETRY_US, on_retry);

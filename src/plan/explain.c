@@ -36,15 +36,6 @@ static void conclude_nobody(struct explanation *explanation)
 		explanation->service);
 }
 
-static const struct plan_group *find_group(const struct plan *plan, const struct address *vip)
-{
-	for (size_t i = 0; i < plan->n_groups; i++)
-		for (size_t j = 0; j < plan->groups[i].n_vips; j++)
-			if (prefix_contains(&plan->groups[i].vips[j].prefix, vip))
-				return &plan->groups[i];
-	return NULL;
-}
-
 static void explain_outgoing(const struct flow *flow, const struct plan_outgoing *outgoing,
 	struct explanation *explanation)
 {
@@ -132,7 +123,7 @@ void explain_flow(
 	const struct plan_outgoing *outgoing;
 	char text[ADDRESS_TEXT_MAX];
 
-	*explanation = (struct explanation){ .group = find_group(plan, &flow->vip) };
+	*explanation = (struct explanation){ .group = plan_find_group_of(plan, &flow->vip) };
 	if (!explanation->group) {
 		conclude(explanation, EXPLAIN_ACCEPT, "%s is no VIP of a group of this host",
 			address_format(&flow->vip, text));

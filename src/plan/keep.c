@@ -185,18 +185,9 @@ int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct
 	return 0;
 }
 
-static const struct plan_group *find_group(const struct plan *plan, const struct address *vip)
-{
-	for (size_t i = 0; i < plan->n_groups; i++)
-		for (size_t j = 0; j < plan->groups[i].n_vips; j++)
-			if (prefix_contains(&plan->groups[i].vips[j].prefix, vip))
-				return &plan->groups[i];
-	return NULL;
-}
-
 bool plan_flow_needs_pin(const struct plan *plan, const char *owner, const struct flow *flow)
 {
-	const struct plan_group *group = find_group(plan, &flow->vip);
+	const struct plan_group *group = plan_find_group_of(plan, &flow->vip);
 	const struct plan_distribution *distribution;
 	struct plan_pin pin = { .flow = *flow };
 	const char *service;

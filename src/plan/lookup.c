@@ -20,6 +20,15 @@ bool plan_remembers(const struct plan_distribution *distribution)
 	return distribution->persistence > 0 || plan_remembers_flows(distribution);
 }
 
+const struct plan_group *plan_find_group_of(const struct plan *plan, const struct address *vip)
+{
+	for (size_t i = 0; i < plan->n_groups; i++)
+		for (size_t j = 0; j < plan->groups[i].n_vips; j++)
+			if (prefix_contains(&plan->groups[i].vips[j].prefix, vip))
+				return &plan->groups[i];
+	return NULL;
+}
+
 const struct plan_outgoing *plan_find_outgoing(const struct plan_group *group, uint16_t port)
 {
 	for (size_t i = 0; i < group->n_outgoing; i++)

@@ -47,8 +47,20 @@ def heal(node):
     node.run("nft", "delete", "table", "inet", "lab")
 
 
-# What leaves fe7 and fits into a heartbeat comes through, news of its connections do not.
-NEWS_OF_FE7 = "ip saddr 192.0.2.7 udp length > 400"
+def _reason(node, name):
+    ready = node.ctl("ready", exit_status=1)
+    return ready if f"the connections of {name} are not known" in str(ready) else None
+
+
+def start_without_fe7(lab):
+    """Starts fe6 again, which then hears fe7, but not of its connections; returns what it says.
+
+    What leaves fe7 and fits into a heartbeat comes through, news of connections do not.
+    """
+    lab["fe6"].stop_droverd()
+    deafen(lab["fe6"], "ip saddr 192.0.2.7 udp length > 400")
+    lab.start("fe6")
+    return wait_until(lambda: _reason(lab["fe6"], "fe7"), 15, "fe6 missing fe7's connections")
 
 
 def test_pinned_connections_survive_a_failover(lab):
@@ -101,11 +113,7 @@ def test_taking_the_duty_waits_for_what_is_not_known(make_lab):
     lab = make_lab(NAMES)
     launch(lab, takeover_wait=60)
     held = hold(lab)
-    lab["fe6"].stop_droverd()
-    deafen(lab["fe6"], NEWS_OF_FE7)
-    lab.start("fe6")
-    ready = wait_until(lambda: _reason(lab["fe6"], "fe7"), 15, "fe6 missing fe7's connections")
-    assert not ready["ready"]
+    assert not start_without_fe7(lab)["ready"]
     waiting = lab["fe6"].popen_droverctl("-j", "activate")
     wait_until(lambda: "waiting up to 60 s to know the connections of fe7" in lab["fe6"].log())
     assert not lab["fe6"].is_active() and lab["fe5"].is_active()
@@ -117,19 +125,11 @@ def test_taking_the_duty_waits_for_what_is_not_known(make_lab):
     held.stop()
 
 
-def _reason(node, name):
-    ready = node.ctl("ready", exit_status=1)
-    return ready if f"the connections of {name} are not known" in str(ready) else None
-
-
 def test_taking_the_duty_does_not_wait_for_ever(make_lab):
     lab = make_lab(NAMES)
     launch(lab, takeover_wait=2)
     held = hold(lab)
-    lab["fe6"].stop_droverd()
-    deafen(lab["fe6"], NEWS_OF_FE7)
-    lab.start("fe6")
-    wait_until(lambda: _reason(lab["fe6"], "fe7"), 15)
+    start_without_fe7(lab)
     began = time.monotonic()
     reply = lab["fe6"].ctl("activate")
     assert time.monotonic() - began >= 1.9
@@ -146,12 +146,10 @@ def test_nobody_waits_when_no_other_could_carry_on(make_lab):
     lab = make_lab(NAMES)
     launch(lab, takeover_wait=60)
     held = hold(lab)
-    lab["fe6"].stop_droverd()
-    deafen(lab["fe6"], NEWS_OF_FE7)
+    start_without_fe7(lab)
     lab["fe5"].kill_droverd()
     lab.switch.ip("link", "set", "fe5", "down")
-    lab.start("fe6")
-    wait_until(lambda: _reason(lab["fe6"], "fe7"), 15)
+    wait_until(lambda: lab["fe6"].peer("fe5")["state"] == "silent", what="fe6 missing fe5")
     began = time.monotonic()
     assert lab["fe6"].ctl("activate")["lacks"] == "fe7"
     assert time.monotonic() - began < patience(10)
@@ -162,10 +160,7 @@ def test_standing_by_ends_the_wait(make_lab):
     lab = make_lab(NAMES)
     launch(lab, takeover_wait=60)
     held = hold(lab)
-    lab["fe6"].stop_droverd()
-    deafen(lab["fe6"], NEWS_OF_FE7)
-    lab.start("fe6")
-    wait_until(lambda: _reason(lab["fe6"], "fe7"), 15)
+    start_without_fe7(lab)
     waiting = lab["fe6"].popen_droverctl("activate")
     wait_until(lambda: "waiting up to" in lab["fe6"].log())
     lab["fe6"].ctl("standby")

@@ -69,6 +69,18 @@ static void print_list(struct view *view, const json_t *flows)
 	print_table(view, table, "");
 }
 
+void render_unpinned(struct view *view, const json_t *flows)
+{
+	char unpinned[REPLY_NUMBER_MAX], most[REPLY_NUMBER_MAX];
+
+	if (json_integer_value(json_object_get(flows, "unpinned")) > 0)
+		view_line(view, TEXT_BAD,
+			"PROBLEM: %s connections would need a pin beyond the most allowed (pins = "
+			"%s): they break",
+			reply_number(flows, "unpinned", unpinned),
+			reply_number(flows, "most_pins", most));
+}
+
 void render_flows(struct view *view, const json_t *reply)
 {
 	if (reply_is_true(view->request, "list"))

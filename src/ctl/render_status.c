@@ -155,18 +155,6 @@ static void print_group_problem(struct view *view, const json_t *group)
 		reply_text_or(group, "reason", "no reason given"));
 }
 
-void render_unpinned(struct view *view, const json_t *flows)
-{
-	char unpinned[REPLY_NUMBER_MAX], most[REPLY_NUMBER_MAX];
-
-	if (json_integer_value(json_object_get(flows, "unpinned")) > 0)
-		view_line(view, TEXT_BAD,
-			"PROBLEM: %s connections would need a pin beyond the most allowed (pins = "
-			"%s): they break",
-			reply_number(flows, "unpinned", unpinned),
-			reply_number(flows, "most_pins", most));
-}
-
 static void print_problems(struct view *view, const json_t *reply)
 {
 	const json_t *interface = json_object_get(reply, "interface");

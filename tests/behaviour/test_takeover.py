@@ -36,17 +36,6 @@ def assert_whole(held, count=HELD):
     assert report["alive"] == count and not report["failures"], report["failures"][:5]
 
 
-def deafen(node, words):
-    """Has the node drop what matches of the packets of sync that come to it."""
-    node.load_ruleset("add table inet lab\n"
-                      "add chain inet lab input { type filter hook input priority -300; }\n"
-                      f"add rule inet lab input udp dport 8848 {words} drop\n")
-
-
-def heal(node):
-    node.run("nft", "delete", "table", "inet", "lab")
-
-
 def _reason(node, name):
     ready = node.ctl("ready", exit_status=1)
     return ready if f"the connections of {name} are not known" in str(ready) else None
@@ -58,7 +47,7 @@ def start_without_fe7(lab):
     What leaves fe7 and fits into a heartbeat comes through, news of connections do not.
     """
     lab["fe6"].stop_droverd()
-    deafen(lab["fe6"], "ip saddr 192.0.2.7 udp length > 400")
+    lab["fe6"].deafen("udp dport 8848 ip saddr 192.0.2.7 udp length > 400")
     lab.start("fe6")
     return wait_until(lambda: _reason(lab["fe6"], "fe7"), 15, "fe6 missing fe7's connections")
 
@@ -117,7 +106,7 @@ def test_taking_the_duty_waits_for_what_is_not_known(make_lab):
     waiting = lab["fe6"].popen_droverctl("-j", "activate")
     wait_until(lambda: "waiting up to 60 s to know the connections of fe7" in lab["fe6"].log())
     assert not lab["fe6"].is_active() and lab["fe5"].is_active()
-    heal(lab["fe6"])
+    lab["fe6"].heal()
     assert waiting.wait(patience(20)) == 0
     assert lab["fe6"].is_active()
     lab["fe5"].ctl("standby")
@@ -136,7 +125,7 @@ def test_taking_the_duty_does_not_wait_for_ever(make_lab):
     assert (reply["complete"], reply["lacks"]) == (False, "fe7") and reply["waited_ms"] >= 1900
     assert "without knowing all connections of fe7" in lab["fe6"].log()
     # They become known later, and are kept from then on.
-    heal(lab["fe6"])
+    lab["fe6"].heal()
     lab["fe5"].ctl("standby")
     lab.wait_known(HELD, "fe6")
     held.stop()
@@ -173,12 +162,12 @@ def test_of_two_active_balancers_the_earlier_gives_way(lab):
     held = hold(lab)
     for name in BALANCERS:
         other = next(other for other in BALANCERS if other != name)
-        deafen(lab[name], f"ip saddr {lab.address(other)}")
+        lab[name].deafen(f"udp dport 8848 ip saddr {lab.address(other)}")
     wait_until(lambda: lab["fe6"].peer("fe5")["state"] == "silent", what="fe6 missing fe5")
     lab["fe6"].ctl("activate")
     assert lab["fe5"].is_active() and lab["fe6"].is_active()
     for name in BALANCERS:
-        heal(lab[name])
+        lab[name].heal()
     wait_until(lambda: not lab["fe5"].is_active(), what="fe5 giving way")
     assert lab["fe6"].is_active()
     assert "group A: standby; node fe6 took the duty after this node" in lab["fe5"].log()

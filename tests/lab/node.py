@@ -116,6 +116,16 @@ class Node(Host):
     def is_active(self, group="A"):
         return self.group(group)["role"] == "active"
 
+    def deafen(self, words):
+        """Drops what matches, in nft's words, of the packets that come to this host itself."""
+        self.load_ruleset(
+            "add table inet lab\n"
+            "add chain inet lab input { type filter hook input priority -300; }\n"
+            f"add rule inet lab input {words} drop\n")
+
+    def heal(self):
+        self.run("nft", "delete", "table", "inet", "lab")
+
     def hasten_neighbours(self):
         """Lets the kernel notice lost neighbours in two seconds; for entries made from now on."""
         for name, value in (("base_reachable_time_ms", 1000), ("retrans_time_ms", 100),

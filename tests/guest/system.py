@@ -1,5 +1,6 @@
-"""The guest of tests/guest/run: what the Debian packages of this host consist of, the
-repository, the programs under test, and the kernel's modules. All of it is in memory.
+"""The guest of tests/guest/run and tests/bench/commit: what the Debian packages of this host
+consist of, the repository, the programs under test, and the kernel's modules. All of it is in
+memory.
 """
 
 import importlib.util
@@ -14,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 PACKAGES = ("coreutils", "dash", "iproute2", "kmod", "mount", "nftables", "procps",
             "python3-pytest", "python3-scapy", "util-linux")
 UNUSED = re.compile(r"/usr/share/(doc|info|locale|man)/")
-MODULES = ("kernel/net/**/*.ko", "kernel/drivers/net/veth.ko")
+MODULES = ("kernel/net/**/*.ko", "kernel/net/netfilter/ipvs/*.ko", "kernel/drivers/net/veth.ko")
 DIRECTORIES = ("dev", "proc", "root", "run", "sys", "tmp")
 PROGRAMS = ("src/daemon/droverd", "src/ctl/droverctl")
 REPOSITORY = ("README.md", "contrib", "include", "man", "meson.build", "rules", "src", "tests")
@@ -27,8 +28,8 @@ def _place(path):
     return str(Path(os.path.realpath(path.parent)) / path.name).lstrip("/")
 
 
-def _packages():
-    for path in debian.files(debian.with_dependencies(PACKAGES)):
+def _packages(names):
+    for path in debian.files(debian.with_dependencies(names)):
         if UNUSED.match(path) or not os.path.lexists(path):
             continue
         yield _place(path), path
@@ -45,18 +46,18 @@ def _repository():
                 yield f"{INSIDE}/{path.relative_to(ROOT)}", path
 
 
-def _programs():
+def _programs(names):
     """Where the tests look for them, and their libraries where these are on the host."""
-    for name in (*PROGRAMS, "meson-info/intro-buildoptions.json"):
+    for name in (*names, "meson-info/intro-buildoptions.json"):
         yield f"{INSIDE}/build/plain/{name}", build.directory() / name
-    for name in PROGRAMS:
+    for name in names:
         for library in debian.libraries(build.directory() / name):
             yield _place(library), os.path.realpath(library)
 
 
-def write_initramfs(path, kernel, command):
+def write_initramfs(path, kernel, command, packages=PACKAGES, programs=PROGRAMS):
     """command: a shell script, which the guest runs in the repository."""
-    files = dict([*_packages(), *_repository(), *_programs()])
+    files = dict([*_packages(packages), *_repository(), *_programs(programs)])
     files |= {f"usr/{name}": file for name, file in kernel.modules(*MODULES).items()}
     with open(path, "wb") as file, Archive(file) as archive:
         archive.directories(DIRECTORIES, files)

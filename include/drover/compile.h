@@ -18,3 +18,14 @@
  * caller owns *ret_ruleset, or -ENOMEM.
  */
 int compile_plan(const struct plan *plan, struct ruleset **ret_ruleset);
+
+#define SHIELD_COUNTER "shield" /* struct ruleset_counter.of of what the shield has dropped */
+
+/*
+ * Adds the shield to the ruleset of the same plan; nothing if the plan has no active group. It is
+ * a table of its own that belongs to the socket which commits it, so that it stands while somebody
+ * else has flushed all the others, and no longer than the socket. It drops what comes by the
+ * interface for a VIP of an active group, by TCP or UDP, unless the netdev table has accepted it.
+ * The client sends it again, and by then the rules are back. Returns 0 or -ENOMEM.
+ */
+int compile_shield(const struct plan *plan, struct ruleset *ruleset);

@@ -67,6 +67,7 @@ enum ruleset_field {
 	FIELD_META_PROTOCOL,
 	FIELD_META_L4PROTO,
 	FIELD_META_MARK,
+	FIELD_META_PRIORITY,
 	FIELD_META_IIFNAME,
 	FIELD_META_OIFNAME,
 	FIELD_CT_STATE, /* what conntrack makes of the packet: NF_CT_STATE_* bits, host order */
@@ -247,6 +248,12 @@ struct ruleset_chain {
 
 struct ruleset_table {
 	enum ruleset_family family;
+	const char *name; /* one of those below */
+	/*
+	 * Belongs to the socket that has made it: nobody else can change it, a flush of the ruleset
+	 * passes it by, and it ends with the socket (NFT_TABLE_F_OWNER, Linux 5.12).
+	 */
+	bool owned;
 	char *comment;
 	struct ruleset_set *sets; /* in the order of the script */
 	size_t n_sets;
@@ -254,10 +261,11 @@ struct ruleset_table {
 	size_t n_chains;
 };
 
-/* At most one table per family, all of them of this name. */
-#define RULESET_TABLE_NAME "drover"
+/* At most one table per family, all of them of this name; and one more, of family inet. */
+#define RULESET_TABLE_NAME  "drover"
+#define RULESET_SHIELD_NAME "drover-shield"
 
-enum { RULESET_TABLES_MAX = 4 };
+enum { RULESET_TABLES_MAX = 5 };
 
 struct ruleset {
 	char *interface; /* that of the ingress hook; NULL if read back */
@@ -275,7 +283,8 @@ int ruleset_compare_keys(
 void ruleset_free(struct ruleset *ruleset);
 DEFINE_CLEANUP(struct ruleset, ruleset_free)
 
+/* The table of the same family and name as another one; NULL if there is none. */
 const struct ruleset_table *ruleset_find_table(
-	const struct ruleset *ruleset, enum ruleset_family family);
+	const struct ruleset *ruleset, const struct ruleset_table *like);
 const struct ruleset_set *ruleset_find_set(const struct ruleset_table *table, const char *name);
 const struct ruleset_chain *ruleset_find_chain(const struct ruleset_table *table, const char *name);

@@ -220,6 +220,17 @@ static void print_node(struct view *view, const json_t *reply)
 		reply_number(kernel, "repairs", repairs));
 }
 
+/* A host that is active has one. */
+static void print_shield(struct view *view, const json_t *reply)
+{
+	const json_t *shield = json_object_get(reply, "shield");
+	char dropped[REPLY_NUMBER_MAX];
+
+	if (json_is_object(shield))
+		view_line(view, TEXT_PLAIN, "shield         up, dropped %s packets",
+			reply_number(shield, "dropped", dropped));
+}
+
 /* A host that is no member has none. */
 static void print_guard(struct view *view, const json_t *reply)
 {
@@ -265,6 +276,7 @@ void render_status(struct view *view, const json_t *reply)
 
 	print_problems(view, reply);
 	print_node(view, reply);
+	print_shield(view, reply);
 	print_guard(view, reply);
 	print_flows(view, reply);
 	render_nodes(view, json_object_get(reply, "sync"));

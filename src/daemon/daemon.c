@@ -111,6 +111,11 @@ static int open_keeper(struct daemon *daemon)
 		log_error("cannot talk to nf_tables: %s", strerror(-r));
 		return r;
 	}
+	r = keeper_enable_shield(&daemon->keeper);
+	if (r < 0)
+		log_warning("cannot have table inet " RULESET_SHIELD_NAME " (%s): connections may "
+			    "break when somebody else flushes drover's rules",
+			strerror(-r));
 	return sd_event_add_io(
 		daemon->event, NULL, nft_watch_fd(daemon->keeper.nft), EPOLLIN, on_nft, daemon);
 }

@@ -26,6 +26,29 @@ void keeper_done(struct keeper *keeper)
 	free(keeper->error);
 }
 
+int keeper_enable_shield(struct keeper *keeper)
+{
+	static char comment[] = "drover: can there be one?";
+	const struct ruleset_table table = {
+		.family = RULESET_INET,
+		.name = RULESET_SHIELD_NAME,
+		.owned = true,
+		.comment = comment,
+	};
+	_cleanup_(batch_free_p) struct batch *batch = batch_new();
+	int r;
+
+	if (!batch)
+		return -ENOMEM;
+	r = message_add_table(batch, &table);
+	if (r == 0)
+		r = message_delete_table(batch, &table);
+	if (r == 0)
+		r = nft_commit(keeper->nft, batch, NULL);
+	keeper->has_shield = r >= 0;
+	return r < 0 ? r : 0;
+}
+
 void keeper_invalidate(struct keeper *keeper)
 {
 	ruleset_free(keeper->have);
@@ -155,6 +178,8 @@ int keeper_apply(struct keeper *keeper, const struct plan *plan)
 	int r;
 
 	r = compile_plan(plan, &want);
+	if (r == 0 && keeper->has_shield)
+		r = compile_shield(plan, want);
 	if (r == 0)
 		r = message_sign_ruleset(want);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(attempts) && !certain; i++) {

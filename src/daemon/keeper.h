@@ -10,6 +10,7 @@
 
 struct keeper {
 	struct nft *nft;
+	bool has_shield;      /* against what others' changes let through (compile.h) */
 	struct ruleset *have; /* what the kernel has; NULL: not known, to be read */
 	char *error;          /* why the kernel has not what it should; NULL if it has */
 	uint64_t n_commits;
@@ -19,6 +20,12 @@ struct keeper {
 
 int keeper_init(struct keeper *keeper);
 void keeper_done(struct keeper *keeper);
+
+/*
+ * Has the shield put up from the next keeper_apply() on. Returns 0, or -errno if the kernel has no
+ * tables that belong to their maker (before Linux 5.12), or this one belongs to somebody else.
+ */
+int keeper_enable_shield(struct keeper *keeper);
 
 /* Forgets what the kernel was known to have: somebody else has changed it. */
 void keeper_invalidate(struct keeper *keeper);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "report.h"
 
+#include "drover/compile.h"
 #include "drover/counters.h"
 #include "drover/guard.h"
 #include "drover/ports.h"
@@ -264,6 +265,16 @@ static json_t *guard_entry(struct keeper *keeper, const json_t *counters)
 		"dropped", dropped ? json_incref(json_array_get(dropped, 0)) : json_null());
 }
 
+/* Null while this host has no shield. */
+static json_t *shield_entry(const json_t *counters)
+{
+	const json_t *dropped = json_object_get(counters, SHIELD_COUNTER);
+
+	if (!dropped)
+		return json_null();
+	return json_pack("{s:O}", "dropped", json_array_get(dropped, 0));
+}
+
 static json_t *interface_entry(const struct cluster *cluster)
 {
 	const struct cluster_link *link = cluster_link(cluster);
@@ -285,13 +296,13 @@ json_t *report_status(struct daemon *daemon)
 	for (size_t i = 0; i < conf->n_groups; i++)
 		json_array_append_new(groups, group_entry(daemon, counters, &conf->groups[i]));
 	return json_pack(
-		"{s:b, s:s, s:s, s:i, s:o, s:s, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:I, s:O}", "ok",
-		true, "node", conf->node, "version", DROVER_VERSION, "pid", (int)getpid(),
+		"{s:b, s:s, s:s, s:i, s:o, s:s, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:I, s:O}",
+		"ok", true, "node", conf->node, "version", DROVER_VERSION, "pid", (int)getpid(),
 		"interface", interface_entry(daemon->cluster), "election",
 		conf_election_name(conf->election), "configuration", "file", conf->path, "errors",
 		report_faults(&daemon->conf_errors), "kernel", kernel_entry(&daemon->keeper),
-		"guard", guard_entry(&daemon->keeper, counters), "flows",
-		report_flow_totals(daemon), "sync", report_sync(daemon), "overrides",
+		"shield", shield_entry(counters), "guard", guard_entry(&daemon->keeper, counters),
+		"flows", report_flow_totals(daemon), "sync", report_sync(daemon), "overrides",
 		(json_int_t)n_overrides, "groups", groups);
 }
 

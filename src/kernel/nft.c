@@ -66,14 +66,15 @@ int nft_open(struct nft **ret_nft)
 
 	if (!nft)
 		return -ENOMEM;
+	/* First, so that its number is the process's, by which nft names who owns a table. */
+	r = open_socket(&nft->requests);
+	if (r < 0)
+		return r;
 	r = open_socket(&nft->events);
 	if (r < 0)
 		return r;
 	size_buffer(mnl_socket_get_fd(nft->events), SO_RCVBUFFORCE, SO_RCVBUF, EVENT_BUFFER_SIZE);
 	r = listen_to_events(nft, true);
-	if (r < 0)
-		return r;
-	r = open_socket(&nft->requests);
 	if (r < 0)
 		return r;
 	/* Verdicts need not repeat the message, but should say why in words. */

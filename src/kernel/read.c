@@ -8,6 +8,7 @@
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
+#include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -16,6 +17,7 @@
 
 enum { READ_ATTEMPTS = 20 };
 
+DEFINE_CLEANUP(struct nftnl_table, nftnl_table_free)
 DEFINE_CLEANUP(struct nftnl_chain, nftnl_chain_free)
 DEFINE_CLEANUP(struct nftnl_rule, nftnl_rule_free)
 DEFINE_CLEANUP(struct nftnl_set, nftnl_set_free)
@@ -57,9 +59,9 @@ static int latch(struct reader *reader, int error)
 	return MNL_CB_OK;
 }
 
-static bool is_ours(const char *table)
+static bool is_of_table(const struct reader *reader, const char *table)
 {
-	return table && strcmp(table, RULESET_TABLE_NAME) == 0;
+	return table && strcmp(table, reader->table->name) == 0;
 }
 
 /* --- requests ------------------------------------------------------------------- */
@@ -76,7 +78,7 @@ static struct nlmsghdr *begin_request(
 	generic->nfgen_family = (uint8_t)message_family(reader->table->family);
 	generic->version = NFNETLINK_V0;
 	/* Attribute 1 is the table in requests about any kind of object. */
-	mnl_attr_put_strz(header, NFTA_TABLE_NAME, RULESET_TABLE_NAME);
+	mnl_attr_put_strz(header, NFTA_TABLE_NAME, reader->table->name);
 	return header;
 }
 
@@ -100,7 +102,7 @@ static int take_chain(const struct nlmsghdr *header, void *data)
 
 	if (!parsed || nftnl_chain_nlmsg_parse(header, parsed) < 0)
 		return latch(reader, -EBADMSG);
-	if (!is_ours(nftnl_chain_get_str(parsed, NFTNL_CHAIN_TABLE)) ||
+	if (!is_of_table(reader, nftnl_chain_get_str(parsed, NFTNL_CHAIN_TABLE)) ||
 		!nftnl_chain_is_set(parsed, NFTNL_CHAIN_NAME))
 		return MNL_CB_OK;
 	chains = array_grow(table->chains, table->n_chains, sizeof(*chains));
@@ -148,7 +150,7 @@ static int take_rule(const struct nlmsghdr *header, void *data)
 
 	if (!parsed || nftnl_rule_nlmsg_parse(header, parsed) < 0)
 		return latch(reader, -EBADMSG);
-	if (!is_ours(nftnl_rule_get_str(parsed, NFTNL_RULE_TABLE)))
+	if (!is_of_table(reader, nftnl_rule_get_str(parsed, NFTNL_RULE_TABLE)))
 		return MNL_CB_OK;
 	chain = find_chain(reader, nftnl_rule_get_str(parsed, NFTNL_RULE_CHAIN));
 	if (!chain)
@@ -184,7 +186,8 @@ static int take_set(const struct nlmsghdr *header, void *data)
 	if (!parsed || nftnl_set_nlmsg_parse(header, parsed) < 0)
 		return latch(reader, -EBADMSG);
 	flags = nftnl_set_get_u32(parsed, NFTNL_SET_FLAGS);
-	if (!is_ours(nftnl_set_get_str(parsed, NFTNL_SET_TABLE)) || (flags & NFT_SET_ANONYMOUS))
+	if (!is_of_table(reader, nftnl_set_get_str(parsed, NFTNL_SET_TABLE)) ||
+		(flags & NFT_SET_ANONYMOUS))
 		return MNL_CB_OK;
 	sets = array_grow(table->sets, table->n_sets, sizeof(*sets));
 	if (!sets)
@@ -403,7 +406,7 @@ static int take_expiries(const struct nlmsghdr *header, void *data)
 
 int nft_read_expiry(struct nft *nft, enum ruleset_family family, const char *set, uint64_t *ret_ms)
 {
-	struct ruleset_table table = { .family = family };
+	struct ruleset_table table = { .family = family, .name = RULESET_TABLE_NAME };
 	struct reader reader = { .nft = nft, .table = &table };
 	uint64_t latest = 0;
 	int r = dump_elements(&reader, set, take_expiries, &latest);
@@ -415,33 +418,39 @@ int nft_read_expiry(struct nft *nft, enum ruleset_family family, const char *set
 
 /* --- tables --------------------------------------------------------------------------- */
 
-static int ignore(const struct nlmsghdr *header, void *data)
+/* A table that belongs to somebody else's socket is none of ours, whatever its name. */
+static int take_owner(const struct nlmsghdr *header, void *data)
 {
-	(void)header;
-	(void)data;
+	_cleanup_(nftnl_table_free_p) struct nftnl_table *parsed = nftnl_table_alloc();
+	uint32_t *owner = data;
+
+	if (parsed && nftnl_table_nlmsg_parse(header, parsed) == 0 &&
+		nftnl_table_is_set(parsed, NFTNL_TABLE_OWNER))
+		*owner = nftnl_table_get_u32(parsed, NFTNL_TABLE_OWNER);
 	return MNL_CB_OK;
 }
 
 /* Returns 1 if the table exists, 0 if not, or -errno. */
 static int table_exists(struct reader *reader)
 {
+	uint32_t self = mnl_socket_get_portid(reader->nft->requests), owner = self;
 	char buffer[MNL_NLMSG_HDRLEN + 512];
 	struct nlmsghdr *header = begin_request(reader, buffer, NFT_MSG_GETTABLE, NLM_F_ACK);
-	int r = nft_request(reader->nft, header, ignore, NULL);
+	int r = nft_request(reader->nft, header, take_owner, &owner);
 
 	if (r == -ENOENT)
 		return 0;
-	return r < 0 ? r : 1;
+	return r < 0 ? r : owner == self;
 }
 
-static int read_table(
-	struct nft *nft, enum ruleset_family family, struct ruleset *ruleset, enum extent extent)
+static int read_table(struct nft *nft, enum ruleset_family family, const char *name,
+	struct ruleset *ruleset, enum extent extent)
 {
 	struct ruleset_table *table = &ruleset->tables[ruleset->n_tables];
 	struct reader reader = { .nft = nft, .table = table };
 	int r;
 
-	*table = (struct ruleset_table){ .family = family };
+	*table = (struct ruleset_table){ .family = family, .name = name };
 	r = table_exists(&reader);
 	if (r <= 0)
 		return r;
@@ -465,20 +474,26 @@ static int read_table(
  */
 static int read_tables(struct nft *nft, struct ruleset *ruleset, enum extent extent)
 {
+	static const struct {
+		enum ruleset_family family;
+		const char *name;
+		bool counts;
+	} tables[] = {
+		{ RULESET_NETDEV, RULESET_TABLE_NAME, true },
+		{ RULESET_INET, RULESET_TABLE_NAME, true },
+		{ RULESET_INET, RULESET_SHIELD_NAME, true },
+		{ RULESET_ARP, RULESET_TABLE_NAME, false },
+		{ RULESET_IP6, RULESET_TABLE_NAME, false },
+	};
 	uint32_t before, after;
 	int r;
 
 	r = nft_read_generation(nft, &before);
 	if (r == 0)
 		r = nft_settle(nft);
-	if (r == 0)
-		r = read_table(nft, RULESET_NETDEV, ruleset, extent);
-	if (r == 0)
-		r = read_table(nft, RULESET_INET, ruleset, extent);
-	if (r == 0 && extent == EVERYTHING)
-		r = read_table(nft, RULESET_ARP, ruleset, extent);
-	if (r == 0 && extent == EVERYTHING)
-		r = read_table(nft, RULESET_IP6, ruleset, extent);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tables); i++)
+		if (tables[i].counts || extent == EVERYTHING)
+			r = read_table(nft, tables[i].family, tables[i].name, ruleset, extent);
 	if (r == 0)
 		r = nft_settle(nft);
 	if (r == 0)

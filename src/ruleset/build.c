@@ -47,7 +47,11 @@ void build_table(struct build *b, enum ruleset_family family, char *comment)
 {
 	assert(b->ruleset->n_tables < RULESET_TABLES_MAX);
 	b->table = &b->ruleset->tables[b->ruleset->n_tables++];
-	*b->table = (struct ruleset_table){ .family = family, .comment = comment };
+	*b->table = (struct ruleset_table){
+		.family = family,
+		.name = RULESET_TABLE_NAME,
+		.comment = comment,
+	};
 }
 
 struct ruleset_set *build_set(struct build *b, char *name, char *origin)

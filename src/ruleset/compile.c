@@ -4,6 +4,7 @@
 #include "compiler.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,11 @@ static const struct conf_location NOWHERE;
 struct entry {
 	const char *chains[N_VIEWS];
 };
+
+static char *interface_origin(struct compiler *c)
+{
+	return build_origin(&c->build, "interface", c->plan->interface, &NOWHERE);
+}
 
 static bool is_of_family(const struct conf_vip *vip, enum view_kind kind)
 {
@@ -103,12 +109,51 @@ static void compile_dispatch(
 	rule_verdict(rule, VERDICT_GOTO, to);
 }
 
+/*
+ * For this host, but only as long as the maps ahead are there, too: a packet that is on its way
+ * through these rules when somebody flushes them finds the rules, and all maps empty.
+ */
+static void compile_rest(struct compiler *c, struct ruleset_chain *chain)
+{
+	const struct ruleset_source protocol = {
+		.kind = SOURCE_FIELDS,
+		.fields = { FIELD_META_L4PROTO },
+		.n_fields = 1,
+	};
+	struct build *b = &c->build;
+
+	rule_look_up(build_rule(b, chain, build_text(b, "no service: for this host"),
+			     compile_group_origin(c)),
+		STATEMENT_VMAP, protocol, c->unserved);
+}
+
+static void compile_unserved(struct compiler *c)
+{
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
+	struct build *b = &c->build;
+	struct ruleset_set *set = build_set(b, build_text(b, "unserved"), interface_origin(c));
+	struct ruleset_chain *chain = build_chain(b, build_text(b, "host"), interface_origin(c));
+
+	compile_accept(build_rule(b, chain, NULL, interface_origin(c)));
+	set->key = KEY_PROTOCOL;
+	set->data = DATA_VERDICT;
+	set->size = build_size(sizeof(protocols));
+	for (size_t i = 0; i < sizeof(protocols); i++) {
+		struct ruleset_element *element = build_element(b, set, NULL);
+
+		element->key = build_value(&protocols[i], 1);
+		element->verdict = (struct ruleset_verdict){ VERDICT_GOTO, chain->name };
+	}
+	c->unserved = set->name;
+}
+
 static void compile_entry(struct compiler *c, enum view_kind kind, struct entry *entry)
 {
 	struct ruleset_chain *chain = build_chain(
 		&c->build, compile_name(c, view_get(kind)->chain, NULL), compile_group_origin(c));
 
 	compile_vip_rules(c, chain, kind);
+	compile_rest(c, chain);
 	entry->chains[kind] = chain->name;
 }
 
@@ -124,20 +169,12 @@ static const char *compile_others(struct compiler *c, const struct entry *entrie
 			if (!entries[i].chains[kinds[k]])
 				continue;
 			if (!chain)
-				chain = build_chain(b, build_text(b, "others"),
-					build_origin(b, "interface", c->plan->interface, &NOWHERE));
+				chain = build_chain(
+					b, build_text(b, "others"), interface_origin(c));
 			c->group = &c->plan->groups[i];
 			compile_dispatch(c, chain, kinds[k], entries[i].chains[kinds[k]]);
 		}
 	return chain ? chain->name : NULL;
-}
-
-static bool has_ip6(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->n_groups; i++)
-		if (compile_has_family(&plan->groups[i], AF_INET6))
-			return true;
-	return false;
 }
 
 /*
@@ -146,10 +183,12 @@ static bool has_ip6(const struct plan *plan)
  */
 static void compile_lookalikes(struct compiler *c, struct ruleset_chain *chain, const char *others)
 {
+	static const uint8_t ethertype_ip6[] = { 0x86, 0xdd };
 	struct build *b = &c->build;
 	struct ruleset_rule *rule = build_rule(
-		b, chain, build_text(b, "it may be IPv6 after all"), compile_group_origin(c));
+		b, chain, build_text(b, "it is IPv6 after all"), compile_group_origin(c));
 
+	rule_match(rule, FIELD_META_PROTOCOL, build_value(ethertype_ip6, sizeof(ethertype_ip6)));
 	rule_verdict(rule, VERDICT_GOTO, others);
 }
 
@@ -162,8 +201,7 @@ static void compile_lookalikes(struct compiler *c, struct ruleset_chain *chain, 
 static void compile_ingress(struct compiler *c, const char *others)
 {
 	struct build *b = &c->build;
-	struct ruleset_chain *chain = build_chain(b, build_text(b, "ingress"),
-		build_origin(b, "interface", c->plan->interface, &NOWHERE));
+	struct ruleset_chain *chain = build_chain(b, build_text(b, "ingress"), interface_origin(c));
 	bool has_first = compile_has_family(c->group, AF_INET);
 	struct ruleset_rule *rule;
 
@@ -177,8 +215,9 @@ static void compile_ingress(struct compiler *c, const char *others)
 	if (!has_first)
 		return;
 	compile_vip_rules(c, chain, VIEW_IP);
-	if (has_ip6(c->plan))
+	if (compile_plan_has_family(c->plan, AF_INET6))
 		compile_lookalikes(c, chain, others);
+	compile_rest(c, chain);
 }
 
 /* The first group comes last, so that what it needs in "ingress" is at hand then. */
@@ -214,6 +253,7 @@ static int compile_netdev(struct compiler *c)
 		return -ENOMEM;
 	build_table(
 		b, RULESET_NETDEV, build_text(b, "drover on %s: see drover(7)", plan->interface));
+	compile_unserved(c);
 	r = compile_groups(c, entries);
 	if (r == 0) {
 		others = compile_others(c, entries);

@@ -44,7 +44,7 @@ static void compile_loop_guard(struct compiler *c, struct ruleset_chain *chain)
 		rule->comment = build_text(b, "loop guard: from another balancer");
 		rule_match_set(rule, FIELD_ETHER_SOURCE_RAW, peer_set(c));
 	}
-	rule_verdict(rule, VERDICT_ACCEPT, NULL);
+	compile_accept(rule);
 }
 
 static const char *outgoing_map(struct compiler *c)

@@ -59,7 +59,7 @@ static void compile_member(struct compiler *c, size_t index, const char *first_f
 	if (member->local) {
 		/* A mark is our way to remember; local routing must not see it. */
 		rule_write(rule, FIELD_META_MARK, build_number(0));
-		rule_verdict(rule, VERDICT_ACCEPT, NULL);
+		compile_accept(rule);
 		return;
 	}
 	compile_turn(c, rule, member);
@@ -123,7 +123,7 @@ static void compile_everyone(struct compiler *c)
 	rule = build_rule(b, chain, build_text(b, "and this host"), compile_group_origin(c));
 	build_statement(rule, STATEMENT_COUNTER);
 	rule_write(rule, FIELD_META_MARK, build_number(0));
-	rule_verdict(rule, VERDICT_ACCEPT, NULL);
+	compile_accept(rule);
 	c->everyone = chain->name;
 }
 

@@ -7,15 +7,6 @@
 
 #include <errno.h>
 #include <netinet/icmp6.h>
-#include <string.h>
-
-static struct ruleset_value interface_name(const char *name)
-{
-	char padded[16] = "";
-
-	memcpy(padded, name, strnlen(name, sizeof(padded) - 1));
-	return build_value(padded, sizeof(padded));
-}
 
 static bool is_silent(const struct plan_suppress *suppress, int family)
 {
@@ -57,7 +48,7 @@ static struct ruleset_rule *silent_rule(
 	struct ruleset_rule *rule = build_rule(
 		b, chain, build_text(b, "only the active balancer answers"), build_copy(b, origin));
 
-	rule_match(rule, FIELD_META_IIFNAME, interface_name(c->plan->interface));
+	rule_match(rule, FIELD_META_IIFNAME, compile_interface_name(c));
 	return rule;
 }
 
@@ -73,7 +64,7 @@ static void compile_arp_output(struct compiler *c, const char *vips)
 	chain = build_chain(b, build_text(b, "output"), build_text(b, "ARP output"));
 	chain->hook = HOOK_ARP_OUTPUT;
 	rule = build_rule(b, chain, build_text(b, "ask as oneself"), build_text(b, "ARP output"));
-	rule_match(rule, FIELD_META_OIFNAME, interface_name(c->plan->interface));
+	rule_match(rule, FIELD_META_OIFNAME, compile_interface_name(c));
 	rule_match_set(rule, FIELD_ARP_SOURCE, vips);
 	rule_write(rule, FIELD_ARP_SOURCE, build_value(suppress->source.bytes, 4));
 }

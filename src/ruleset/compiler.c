@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "compiler.h"
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,20 @@ void compile_match_icmp(struct ruleset_rule *rule, int family)
 		rule_match(rule, FIELD_META_L4PROTO, build_value(&icmp6, 1));
 }
 
+struct ruleset_value compile_interface_name(struct compiler *c)
+{
+	char padded[IFNAMSIZ] = "";
+
+	memcpy(padded, c->plan->interface, strnlen(c->plan->interface, sizeof(padded) - 1));
+	return build_value(padded, sizeof(padded));
+}
+
+void compile_accept(struct ruleset_rule *rule)
+{
+	rule_write(rule, FIELD_META_PRIORITY, build_number(COMPILE_SEEN));
+	rule_verdict(rule, VERDICT_ACCEPT, NULL);
+}
+
 /*
  * Source and destination are one write, since a write costs the same whatever its
  * length. The source must be our own, or the switch would learn the client's MAC on our port.
@@ -131,6 +146,14 @@ bool compile_has_family(const struct plan_group *group, int family)
 {
 	for (size_t i = 0; i < group->n_vips; i++)
 		if (group->vips[i].prefix.address.family == family)
+			return true;
+	return false;
+}
+
+bool compile_plan_has_family(const struct plan *plan, int family)
+{
+	for (size_t i = 0; i < plan->n_groups; i++)
+		if (compile_has_family(&plan->groups[i], family))
 			return true;
 	return false;
 }

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * The compiler's own rooms: views, members, bucket tables, distributions, fragments, ICMP
- * errors, groups, ARP and neighbour discovery, the member guard. Each adds its sets, chains and
- * rules to the table that is being built.
+ * errors, groups, ARP and neighbour discovery, the member guard, the shield. Each adds its sets,
+ * chains and rules to the table that is being built.
  */
 
 #include "build.h"
@@ -47,6 +47,7 @@ struct compiler {
 	const struct plan *plan;
 	const struct plan_group *group;
 	const struct view *view;
+	const char *unserved; /* the map by which this host keeps what no service has taken */
 
 	/* Of the group: */
 	const char **member_chains; /* of group->members */
@@ -96,6 +97,19 @@ void compile_match_no_bit(
 /* Adds a test for ICMP of a family. */
 void compile_match_icmp(struct ruleset_rule *rule, int family);
 
+/* The interface of the plan, as FIELD_META_IIFNAME and FIELD_META_OIFNAME have it. */
+struct ruleset_value compile_interface_name(struct compiler *c);
+
+/*
+ * The priority (skb->priority) of what the rules have accepted for this host, by which the shield
+ * knows that they were there. Unlike a mark it is nothing to local routing, and local delivery has
+ * no use for it; its low bits are those of best effort, should it be routed elsewhere after all.
+ */
+enum { COMPILE_SEEN = 0x64720000 };
+
+/* Ends a rule for what is this host's own. */
+void compile_accept(struct ruleset_rule *rule);
+
 /* Adds the write of both MACs that turns a packet to a member. */
 void compile_turn(struct compiler *c, struct ruleset_rule *rule, const struct plan_member *member);
 
@@ -112,6 +126,7 @@ void compile_count(
 	struct compiler *c, struct ruleset_rule *rule, const char *kind, const char *name);
 
 bool compile_has_family(const struct plan_group *group, int family);
+bool compile_plan_has_family(const struct plan *plan, int family);
 
 /* Adds all addresses of a prefix to a set keyed by address, and sorts them at the end. */
 void compile_add_addresses(

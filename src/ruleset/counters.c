@@ -171,15 +171,14 @@ static void reset(struct ruleset_counter *counter, void *user_data)
 
 int counters_carry(const struct ruleset *have, struct ruleset *want)
 {
-	static const enum ruleset_family counting[] = { RULESET_NETDEV, RULESET_INET };
 	_cleanup_(list_done) struct list left = { .n = 0 };
 
 	counters_foreach(want, reset, NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(counting); i++) {
-		const struct ruleset_table *from = ruleset_find_table(have, counting[i]);
-		const struct ruleset_table *to = ruleset_find_table(want, counting[i]);
+	for (size_t i = 0; i < want->n_tables; i++) {
+		const struct ruleset_table *to = &want->tables[i];
+		const struct ruleset_table *from = ruleset_find_table(have, to);
 
-		if (from && to)
+		if (from)
 			carry_table(from, to, &left);
 	}
 	if (left.failed)

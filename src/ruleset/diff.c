@@ -333,12 +333,9 @@ static int change_table(
 
 /* --- tables ------------------------------------------------------------------------- */
 
-static const enum ruleset_family families[] = { RULESET_NETDEV, RULESET_ARP, RULESET_IP6,
-	RULESET_INET };
-
 static int add_table(struct batch *batch, const struct ruleset_table *want)
 {
-	const struct ruleset_table nothing = { .family = want->family };
+	const struct ruleset_table nothing = { .family = want->family, .name = want->name };
 	int r = message_add_table(batch, want);
 
 	return r < 0 ? r : change_table(batch, &nothing, want);
@@ -347,26 +344,23 @@ static int add_table(struct batch *batch, const struct ruleset_table *want)
 static int diff_table(
 	struct batch *batch, const struct ruleset_table *have, const struct ruleset_table *want)
 {
-	if (have && want)
-		return change_table(batch, have, want);
-	if (want)
-		return add_table(batch, want);
-	return have ? message_delete_table(batch, have) : 0;
+	return have ? change_table(batch, have, want) : add_table(batch, want);
 }
 
 int diff_build(const struct ruleset *have, const struct ruleset *want, struct batch **ret_batch)
 {
 	_cleanup_(batch_free_p) struct batch *batch = batch_new();
+	int r = 0;
 
 	if (!batch)
 		return -ENOMEM;
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		int r = diff_table(batch, ruleset_find_table(have, families[i]),
-			ruleset_find_table(want, families[i]));
-
-		if (r < 0)
-			return r;
-	}
+	for (size_t i = 0; r == 0 && i < have->n_tables; i++)
+		if (!ruleset_find_table(want, &have->tables[i]))
+			r = message_delete_table(batch, &have->tables[i]);
+	for (size_t i = 0; r == 0 && i < want->n_tables; i++)
+		r = diff_table(batch, ruleset_find_table(have, &want->tables[i]), &want->tables[i]);
+	if (r < 0)
+		return r;
 	*ret_batch = take_ptr(batch);
 	return 0;
 }

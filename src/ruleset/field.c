@@ -72,6 +72,8 @@ static const struct field fields[] = {
 		.length = 2, .format = FORMAT_ETHERTYPE },
 	[FIELD_META_MARK] = { "meta mark", .place = PLACE_META, .key = NFT_META_MARK, .length = 4,
 		.format = FORMAT_MARK },
+	[FIELD_META_PRIORITY] = { "meta priority", .place = PLACE_META, .key = NFT_META_PRIORITY,
+		.length = 4, .format = FORMAT_PRIORITY },
 	[FIELD_META_IIFNAME] = { "iifname", .place = PLACE_META, .key = NFT_META_IIFNAME,
 		.length = IFNAMSIZ, .format = FORMAT_STRING },
 	[FIELD_META_OIFNAME] = { "oifname", .place = PLACE_META, .key = NFT_META_OIFNAME,
@@ -162,7 +164,7 @@ static const char *icmp_type_name(uint8_t type)
 void field_write_value(FILE *file, enum field_format format, const struct ruleset_value *value)
 {
 	char text[INET6_ADDRSTRLEN];
-	uint32_t mark;
+	uint32_t number;
 
 	switch (format) {
 	case FORMAT_HEX:
@@ -201,12 +203,16 @@ void field_write_value(FILE *file, enum field_format format, const struct rulese
 		fputs(icmp_type_name(value->bytes[0]), file);
 		break;
 	case FORMAT_MARK:
-		memcpy(&mark, value->bytes, sizeof(mark));
-		fprintf(file, "0x%08x", mark);
+		memcpy(&number, value->bytes, sizeof(number));
+		fprintf(file, "0x%08x", number);
+		break;
+	case FORMAT_PRIORITY:
+		memcpy(&number, value->bytes, sizeof(number));
+		fprintf(file, "%x:%x", number >> 16, number & 0xffff);
 		break;
 	case FORMAT_NUMBER:
-		memcpy(&mark, value->bytes, sizeof(mark));
-		fprintf(file, "%u", mark);
+		memcpy(&number, value->bytes, sizeof(number));
+		fprintf(file, "%u", number);
 		break;
 	}
 }

@@ -28,6 +28,7 @@ enum field_format {
 	FORMAT_CT_STATE,      /* invalid,new */
 	FORMAT_ICMP_TYPE,     /* time-exceeded */
 	FORMAT_MARK,          /* a number in host order, as hexadecimal */
+	FORMAT_PRIORITY,      /* the same as tc writes it: 6472:0 */
 	FORMAT_NUMBER,        /* a number in host order, as decimal */
 };
 

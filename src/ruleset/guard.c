@@ -15,7 +15,7 @@ int guard_arm(unsigned int seconds, struct batch **ret_batch)
 {
 	static const uint8_t tcp = IPPROTO_TCP;
 	static char name[] = GUARD_SET, origin[] = "the member guard";
-	const struct ruleset_table table = { .family = RULESET_INET };
+	const struct ruleset_table table = { .family = RULESET_INET, .name = RULESET_TABLE_NAME };
 	const struct ruleset_set set = {
 		.name = name,
 		.key = KEY_PROTOCOL,

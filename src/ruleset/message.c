@@ -62,10 +62,10 @@ static struct nftnl_table *make_table(const struct ruleset_table *table, bool wi
 	_cleanup_(nftnl_table_free_p) struct nftnl_table *made = nftnl_table_alloc();
 	_cleanup_(nftnl_udata_buf_free_p) struct nftnl_udata_buf *comment = NULL;
 
-	if (!made || nftnl_table_set_str(made, NFTNL_TABLE_NAME, RULESET_TABLE_NAME) < 0)
+	if (!made || nftnl_table_set_str(made, NFTNL_TABLE_NAME, table->name) < 0)
 		return NULL;
 	if (with_comment) {
-		nftnl_table_set_u32(made, NFTNL_TABLE_FLAGS, 0);
+		nftnl_table_set_u32(made, NFTNL_TABLE_FLAGS, table->owned ? NFT_TABLE_F_OWNER : 0);
 		comment = comment_data(table->comment);
 		if (!comment ||
 			nftnl_table_set_data(made, NFTNL_TABLE_USERDATA,
@@ -81,11 +81,13 @@ static int put_table(
 	bool is_new = type == NFT_MSG_NEWTABLE;
 	_cleanup_(nftnl_table_free_p) struct nftnl_table *made = make_table(
 		table, is_new && table->comment);
-	struct nlmsghdr *header = made ? batch_begin_message(batch, type,
-						 message_family(table->family), flags,
-						 "table " RULESET_TABLE_NAME)
-				       : NULL;
+	struct nlmsghdr *header = NULL;
+	char what[64];
 
+	snprintf(what, sizeof(what), "table %s", table->name);
+	if (made)
+		header = batch_begin_message(
+			batch, type, message_family(table->family), flags, what);
 	if (!header)
 		return -ENOMEM;
 	nftnl_table_nlmsg_build_payload(header, made);
@@ -136,11 +138,12 @@ static void set_hook(struct nftnl_chain *made, const struct ruleset_chain *chain
 	nftnl_chain_set_u32(made, NFTNL_CHAIN_POLICY, NF_ACCEPT);
 }
 
-static struct nftnl_chain *make_chain(const struct ruleset_chain *chain)
+static struct nftnl_chain *make_chain(
+	const struct ruleset_table *table, const struct ruleset_chain *chain)
 {
 	_cleanup_(nftnl_chain_free_p) struct nftnl_chain *made = nftnl_chain_alloc();
 
-	if (!made || nftnl_chain_set_str(made, NFTNL_CHAIN_TABLE, RULESET_TABLE_NAME) < 0 ||
+	if (!made || nftnl_chain_set_str(made, NFTNL_CHAIN_TABLE, table->name) < 0 ||
 		nftnl_chain_set_str(made, NFTNL_CHAIN_NAME, chain->name) < 0)
 		return NULL;
 	return take_ptr(made);
@@ -149,7 +152,7 @@ static struct nftnl_chain *make_chain(const struct ruleset_chain *chain)
 static int put_chain(struct batch *batch, const struct ruleset_table *table,
 	const struct ruleset_chain *chain, uint16_t type, uint16_t flags)
 {
-	_cleanup_(nftnl_chain_free_p) struct nftnl_chain *made = make_chain(chain);
+	_cleanup_(nftnl_chain_free_p) struct nftnl_chain *made = make_chain(table, chain);
 	struct nlmsghdr *header = made ? batch_begin_message(batch, type,
 						 message_family(table->family), flags,
 						 chain->origin)
@@ -177,16 +180,16 @@ int message_delete_chain(
 
 /* --- rules ------------------------------------------------------------------ */
 
-static struct nftnl_rule *make_rule(enum ruleset_family family, const struct ruleset_chain *chain,
-	const struct ruleset_rule *rule)
+static struct nftnl_rule *make_rule(const struct ruleset_table *table,
+	const struct ruleset_chain *chain, const struct ruleset_rule *rule)
 {
 	_cleanup_(nftnl_rule_free_p) struct nftnl_rule *made = nftnl_rule_alloc();
 	_cleanup_(nftnl_udata_buf_free_p) struct nftnl_udata_buf *comment = NULL;
 
-	if (!made || nftnl_rule_set_str(made, NFTNL_RULE_TABLE, RULESET_TABLE_NAME) < 0 ||
+	if (!made || nftnl_rule_set_str(made, NFTNL_RULE_TABLE, table->name) < 0 ||
 		nftnl_rule_set_str(made, NFTNL_RULE_CHAIN, chain->name) < 0)
 		return NULL;
-	if (rule && statement_add_all(made, rule, family) < 0)
+	if (rule && statement_add_all(made, rule, table->family) < 0)
 		return NULL;
 	if (rule && rule->comment) {
 		comment = comment_data(rule->comment);
@@ -201,8 +204,7 @@ static struct nftnl_rule *make_rule(enum ruleset_family family, const struct rul
 static int put_rule(struct batch *batch, const struct ruleset_table *table,
 	const struct ruleset_chain *chain, const struct ruleset_rule *rule)
 {
-	_cleanup_(nftnl_rule_free_p) struct nftnl_rule *made = make_rule(
-		table->family, chain, rule);
+	_cleanup_(nftnl_rule_free_p) struct nftnl_rule *made = make_rule(table, chain, rule);
 	struct nlmsghdr *header = NULL;
 
 	if (made)
@@ -231,11 +233,11 @@ int message_flush_chain(
 
 /* --- sets ------------------------------------------------------------------- */
 
-static struct nftnl_set *make_set(const struct ruleset_set *set)
+static struct nftnl_set *make_set(const struct ruleset_table *table, const struct ruleset_set *set)
 {
 	_cleanup_(nftnl_set_free_p) struct nftnl_set *made = nftnl_set_alloc();
 
-	if (!made || nftnl_set_set_str(made, NFTNL_SET_TABLE, RULESET_TABLE_NAME) < 0 ||
+	if (!made || nftnl_set_set_str(made, NFTNL_SET_TABLE, table->name) < 0 ||
 		nftnl_set_set_str(made, NFTNL_SET_NAME, set->name) < 0)
 		return NULL;
 	return take_ptr(made);
@@ -288,7 +290,7 @@ static int define_set(struct nftnl_set *made, const struct ruleset_set *set)
 int message_add_set(
 	struct batch *batch, const struct ruleset_table *table, const struct ruleset_set *set)
 {
-	_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(set);
+	_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(table, set);
 	struct nlmsghdr *header;
 
 	if (!made || define_set(made, set) < 0)
@@ -306,7 +308,7 @@ int message_add_set(
 int message_delete_set(
 	struct batch *batch, const struct ruleset_table *table, const struct ruleset_set *set)
 {
-	_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(set);
+	_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(table, set);
 	struct nlmsghdr *header = made ? batch_begin_message(batch, NFT_MSG_DELSET,
 						 message_family(table->family), 0, set->origin)
 				       : NULL;
@@ -431,7 +433,7 @@ static int put_elements(struct batch *batch, const struct ruleset_table *table,
 
 	for (size_t done = 0; done < n; done += ELEMENTS_PER_MESSAGE) {
 		size_t now = n - done < ELEMENTS_PER_MESSAGE ? n - done : ELEMENTS_PER_MESSAGE;
-		_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(set);
+		_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(table, set);
 		struct nlmsghdr *header;
 		int r;
 
@@ -466,7 +468,7 @@ int message_delete_elements(struct batch *batch, const struct ruleset_table *tab
 int message_flush_set(
 	struct batch *batch, const struct ruleset_table *table, const struct ruleset_set *set)
 {
-	_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(set);
+	_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(table, set);
 	struct nlmsghdr *header = made ? batch_begin_message(batch, NFT_MSG_DELSETELEM,
 						 message_family(table->family), 0, set->origin)
 				       : NULL;
@@ -590,9 +592,9 @@ char *message_sign_set(const struct nftnl_set *set)
 	return close_text(file, &text);
 }
 
-static int sign_chain(enum ruleset_family family, struct ruleset_chain *chain)
+static int sign_chain(const struct ruleset_table *table, struct ruleset_chain *chain)
 {
-	_cleanup_(nftnl_chain_free_p) struct nftnl_chain *made = make_chain(chain);
+	_cleanup_(nftnl_chain_free_p) struct nftnl_chain *made = make_chain(table, chain);
 
 	if (!made)
 		return -ENOMEM;
@@ -602,7 +604,7 @@ static int sign_chain(enum ruleset_family family, struct ruleset_chain *chain)
 		return -ENOMEM;
 	for (size_t i = 0; i < chain->n_rules; i++) {
 		_cleanup_(nftnl_rule_free_p) struct nftnl_rule *rule = make_rule(
-			family, chain, &chain->rules[i]);
+			table, chain, &chain->rules[i]);
 
 		if (!rule)
 			return -ENOMEM;
@@ -613,9 +615,9 @@ static int sign_chain(enum ruleset_family family, struct ruleset_chain *chain)
 	return 0;
 }
 
-static int sign_set(struct ruleset_set *set)
+static int sign_set(const struct ruleset_table *table, struct ruleset_set *set)
 {
-	_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(set);
+	_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(table, set);
 
 	if (!made || define_set(made, set) < 0)
 		return -ENOMEM;
@@ -629,10 +631,10 @@ int message_sign_ruleset(struct ruleset *ruleset)
 		struct ruleset_table *table = &ruleset->tables[t];
 
 		for (size_t i = 0; i < table->n_sets; i++)
-			if (sign_set(&table->sets[i]) < 0)
+			if (sign_set(table, &table->sets[i]) < 0)
 				return -ENOMEM;
 		for (size_t i = 0; i < table->n_chains; i++)
-			if (sign_chain(table->family, &table->chains[i]) < 0)
+			if (sign_chain(table, &table->chains[i]) < 0)
 				return -ENOMEM;
 	}
 	return 0;

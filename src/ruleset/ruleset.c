@@ -52,10 +52,11 @@ void ruleset_free(struct ruleset *ruleset)
 }
 
 const struct ruleset_table *ruleset_find_table(
-	const struct ruleset *ruleset, enum ruleset_family family)
+	const struct ruleset *ruleset, const struct ruleset_table *like)
 {
 	for (size_t i = 0; i < ruleset->n_tables; i++)
-		if (ruleset->tables[i].family == family)
+		if (ruleset->tables[i].family == like->family &&
+			strcmp(ruleset->tables[i].name, like->name) == 0)
 			return &ruleset->tables[i];
 	return NULL;
 }

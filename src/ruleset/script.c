@@ -141,9 +141,11 @@ static void write_table(FILE *file, const struct ruleset_table *table)
 {
 	const char *family = family_name(table->family);
 
-	fprintf(file, "table %s " RULESET_TABLE_NAME "\n", family);
-	fprintf(file, "delete table %s " RULESET_TABLE_NAME "\n", family);
-	fprintf(file, "table %s " RULESET_TABLE_NAME " {\n", family);
+	fprintf(file, "table %s %s\n", family, table->name);
+	fprintf(file, "delete table %s %s\n", family, table->name);
+	fprintf(file, "table %s %s {\n", family, table->name);
+	if (table->owned)
+		fputs("\tflags owner\n", file);
 	if (table->comment)
 		fprintf(file, "\tcomment \"%s\"\n\n", table->comment);
 	for (size_t i = 0; i < table->n_sets; i++)

@@ -25,13 +25,17 @@
 	" comment \"later fragments\"\n"
 #define ERRORS_OF(g) "ip protocol icmp goto icmp/" g " comment \"errors about flows\"\n"
 #define BEGIN        ENTER LATER_OF("A")
-#define END          ERRORS_OF("A")
-#define LOOKALIKES   "goto others comment \"it may be IPv6 after all\"\n"
+#define UNSERVED     "meta l4proto vmap @unserved comment \"no service: for this host\"\n"
+#define END          ERRORS_OF("A") UNSERVED
+#define LOOKALIKES   "meta protocol ip6 goto others comment \"it is IPv6 after all\"\n"
 #define BEGIN6       "ip6 nexthdr 44 frag frag-off != 0 goto fragment6/A comment \"later fragments\"\n"
 #define END6                                                                                       \
 	"meta l4proto icmpv6 goto icmp6/A comment \"errors about flows\"\n"                        \
 	"frag frag-off != 0 goto fragment6/A "                                                     \
-	"comment \"later fragments behind other headers\"\n"
+	"comment \"later fragments behind other headers\"\n" UNSERVED
+
+/* What is for this host, and shows that the rules have seen it. */
+#define ACCEPT "meta priority set 6472:0 accept "
 
 /* Draws of a slot, and digests. */
 #define SEEDED(n)             "mod " n " seed 0x64726f76"

@@ -59,7 +59,7 @@ static const struct body_case vips[] = {
 static const struct body_case members[] = {
 	/* The mark is our way to remember: local routing must not see it. */
 	{ TOP GROUP(THREE, WEB), "chain member/A/fe5",
-		FIRST(FE5) "counter meta mark set 0x00000000 accept comment \"fe5 is this "
+		FIRST(FE5) "counter meta mark set 0x00000000 " ACCEPT "comment \"fe5 is this "
 			   "host\"\n" },
 	{ TOP GROUP(THREE, WEB), "chain member/A/fe6", FIRST(FE6) "counter " FORWARD(6) },
 	{ TOP GROUP(THREE, WEB), "chain member/A/fe7", FIRST(FE7) "counter " FORWARD(7) },
@@ -71,7 +71,7 @@ static const struct body_case members[] = {
 		" comment \"fe6\" : goto member/A/fe6\n"
 		"}\n" },
 	{ TOP GROUP(THREE, WEB), "chain everyone/A",
-		LIMIT DUPLICATE(6) DUPLICATE(7) "counter meta mark set 0x00000000 accept "
+		LIMIT DUPLICATE(6) DUPLICATE(7) "counter meta mark set 0x00000000 " ACCEPT
 						"comment \"and this host\"\n" },
 
 	/* Draining, a member has its chain and its mark still: what is remembered leads there. */
@@ -84,14 +84,14 @@ static const struct body_case members[] = {
 		" comment \"fe6\" : goto member/A/fe6\n"
 		"}\n" },
 	{ TOP GROUP(BALANCER(5) ", { " HOST(6) "weight = 0; }", WEB), "chain everyone/A",
-		LIMIT DUPLICATE(6) "counter meta mark set 0x00000000 accept "
+		LIMIT DUPLICATE(6) "counter meta mark set 0x00000000 " ACCEPT
 				   "comment \"and this host\"\n" },
 	/* A balancer that serves nobody has its copy as well: what is no member's may be its own.
 	 */
 	{ TOP "groups = ( { name = \"A\"; vips = [ \"192.0.2.100\" ]; members = ( " PLAIN(
 		  6) " ); balancers = ( { " HOST(5) "} ); services = ( " WEB " ); } );",
 		"chain everyone/A",
-		LIMIT DUPLICATE(6) "counter meta mark set 0x00000000 accept "
+		LIMIT DUPLICATE(6) "counter meta mark set 0x00000000 " ACCEPT
 				   "comment \"and this host\"\n" },
 	/* Without an address it has none of them. */
 	{ TOP GROUP(BALANCER(5) ", { " FE(6) "}", WEB), "chain member/A/fe6", NULL },
@@ -101,7 +101,7 @@ static const struct body_case members[] = {
 		"elements = {\n" FE5 " comment \"fe5\" : goto member/A/fe5\n"
 		"}\n" },
 	{ TOP GROUP(BALANCER(5) ", { " FE(6) "}", WEB), "chain everyone/A",
-		LIMIT "counter meta mark set 0x00000000 accept comment \"and this host\"\n" },
+		LIMIT "counter meta mark set 0x00000000 " ACCEPT "comment \"and this host\"\n" },
 };
 
 /* --- services --------------------------------------------------------------------------- */
@@ -209,11 +209,11 @@ static const struct body_case services[] = {
 
 	/* The loop guard: one peer, two peers. */
 	{ TOP GROUP(BALANCER(5) ", " BALANCER(6), WEB), "chain ingress",
-		ENTER "@ll,48,48 0x020000000006 accept comment \"loop guard: from balancer "
+		ENTER "@ll,48,48 0x020000000006 " ACCEPT "comment \"loop guard: from balancer "
 		      "fe6\"\n" LATER_OF("A") "th dport 80 meta l4proto tcp counter " HASH
 					      " comment \"web: TCP hash\"\n" END },
 	{ TOP GROUP(BALANCER(7) ", " BALANCER(5) ", " BALANCER(6), WEB), "chain ingress",
-		ENTER "@ll,48,48 @peers/A accept comment \"loop guard: from another "
+		ENTER "@ll,48,48 @peers/A " ACCEPT "comment \"loop guard: from another "
 		      "balancer\"\n" LATER_OF("A") "th dport 80 meta l4proto tcp counter " HASH
 						   " comment \"web: TCP hash\"\n" END },
 	{ TOP GROUP(BALANCER(7) ", " BALANCER(5) ", " BALANCER(6), WEB), "set peers/A",
@@ -243,7 +243,7 @@ static const struct body_case uncounted[] = {
 		BEGIN
 		"th dport 80 meta l4proto tcp goto learn/A/tcp-rr comment \"s: TCP rr\"\n" END },
 	{ UNCOUNTED GROUP(THREE, WEB), "chain member/A/fe5",
-		FIRST(FE5) "meta mark set 0x00000000 accept comment \"fe5 is this host\"\n" },
+		FIRST(FE5) "meta mark set 0x00000000 " ACCEPT "comment \"fe5 is this host\"\n" },
 	{ UNCOUNTED GROUP(THREE, WEB), "chain member/A/fe6", FIRST(FE6) FORWARD(6) },
 	{ UNCOUNTED GROUP(THREE, WEB), "chain fragment/A",
 		"ip protocol icmp accept comment \"a large ping: for this host\"\n" RECALL(
@@ -252,7 +252,7 @@ static const struct body_case uncounted[] = {
 		"counter goto everyone/A comment \"the first has not come yet: to all "
 		"members\"\n" },
 	{ UNCOUNTED GROUP(THREE, WEB), "chain everyone/A",
-		LIMIT DUPLICATE(6) DUPLICATE(7) "counter meta mark set 0x00000000 accept "
+		LIMIT DUPLICATE(6) DUPLICATE(7) "counter meta mark set 0x00000000 " ACCEPT
 						"comment \"and this host\"\n" },
 };
 

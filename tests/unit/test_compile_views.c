@@ -38,7 +38,8 @@ static const struct body_case families[] = {
 	{ SIX_ONLY, "set icmp-errors", NULL },
 	/* Both: one member, bucket map and port set serves both. */
 	{ DUAL, "chain ingress",
-		HOOK "@nh,128,32 != 0xc0000264 " TO_OTHERS LATER_OF("A") WEB_RULES END LOOKALIKES },
+		HOOK "@nh,128,32 != 0xc0000264 " TO_OTHERS LATER_OF("A") WEB_RULES ERRORS_OF("A")
+			LOOKALIKES UNSERVED },
 	{ DUAL, "chain others", TO_VIP6 },
 	{ DUAL, "chain vip6/A", BEGIN6 WEB_RULES6 END6 },
 	{ DUAL, "map buckets6/A", NULL },
@@ -55,7 +56,7 @@ static const struct body_case families[] = {
 	{ VIPS(V4 ", " V6), "set vips6/A", NULL },
 	/* Peers and outgoing ranges hold for both. */
 	{ DUAL_OF(BALANCER(5) ", " BALANCER(6) ", " OUTGOING(7), WEB), "chain vip6/A",
-		"@ll,48,48 0x020000000006 accept comment \"loop guard: from balancer "
+		"@ll,48,48 0x020000000006 " ACCEPT "comment \"loop guard: from balancer "
 		"fe6\"\n" BEGIN6 WEB_RULES6 "meta l4proto != icmpv6 th dport vmap @outgoing/A "
 		"comment \"replies to connections that members opened\"\n" END6 },
 	/* What remembers is one memory, too, reached from two chains. */
@@ -204,12 +205,12 @@ static const struct body_case errors[] = {
 
 static const struct body_case groups[] = {
 	{ GROUPS, "chain ingress",
-		HOOK "@nh,128,32 != 0xc0000264 " TO_OTHERS RULES_OF("A") LOOKALIKES },
+		HOOK "@nh,128,32 != 0xc0000264 " TO_OTHERS RULES_OF("A") LOOKALIKES UNSERVED },
 	{ GROUPS, "chain others",
 		TO_B "@nh,128,32 @vips/C goto vip/C comment \"group C\"\n" TO_B6 },
 	{ GROUPS, "chain vip/A", NULL },
-	{ GROUPS, "chain vip/B", RULES_OF("B") },
-	{ GROUPS, "chain vip/C", RULES_OF("C") },
+	{ GROUPS, "chain vip/B", RULES_OF("B") UNSERVED },
+	{ GROUPS, "chain vip/C", RULES_OF("C") UNSERVED },
 	/* Each has its own members, though they be the same hosts. */
 	{ GROUPS, "map members/B",
 		"type mark : verdict\n"

@@ -65,7 +65,7 @@ static const struct change changes[] = {
 		"add set ports/A/tcp-hash\n"
 		"add 2 elements of ports/A/tcp-hash\n"
 		"add 4 rule icmp/A\n"
-		"add 4 rule ingress\n" },
+		"add 5 rule ingress\n" },
 	{ TOP GROUP(MEMBERS, PORTS("80,443")), TOP GROUP(MEMBERS, PORTS("80,443,8010")),
 		"add 1 elements of ports-icmp/A/tcp-hash\n"
 		"add 1 elements of ports/A/tcp-hash\n" },
@@ -82,7 +82,7 @@ static const struct change changes[] = {
 		"add set ports/A/tcp-hash\n"
 		"add 4 elements of ports/A/tcp-hash\n"
 		"add 4 rule icmp/A\n"
-		"add 4 rule ingress\n" },
+		"add 5 rule ingress\n" },
 	{ TOP GROUP(MEMBERS, PORTS("80,443-450")), TOP GROUP(MEMBERS, PORTS("80,443-451")),
 		"delete 2 elements of ports-icmp/A/tcp-hash\n"
 		"delete 2 elements of ports/A/tcp-hash\n"
@@ -114,14 +114,14 @@ static const struct change changes[] = {
 		"delete set outgoing-icmp/A\n"
 		"delete set outgoing/A\n"
 		"add 4 rule icmp/A\n"
-		"add 4 rule ingress\n" },
+		"add 5 rule ingress\n" },
 
 	/* VIPs: one is a comparison, two are a set; then it is a matter of elements. */
 	{ TOP GROUP(MEMBERS, WEB), VIPS("\"192.0.2.100\", \"192.0.2.101\""),
 		"flush chain ingress\n"
 		"add set vips/A\n"
 		"add 2 elements of vips/A\n"
-		"add 4 rule ingress\n" },
+		"add 5 rule ingress\n" },
 	{ VIPS("\"192.0.2.100\", \"192.0.2.101\""), VIPS("\"198.51.100.0/29\", \"192.0.2.101\""),
 		"delete 1 elements of vips/A\n"
 		"add 8 elements of vips/A\n" },
@@ -132,12 +132,12 @@ static const struct change changes[] = {
 		"delete set vips/A\n"
 		"add set vips/A\n"
 		"add 65 elements of vips/A\n"
-		"add 4 rule ingress\n" },
+		"add 5 rule ingress\n" },
 
 	/* Another balancer: the loop guard; it has no chain or map of its own. */
 	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(BALANCER(5) ", " BALANCER(6) ", " PLAIN(7), WEB),
 		"flush chain ingress\n"
-		"add 5 rule ingress\n" },
+		"add 6 rule ingress\n" },
 
 	/* Buckets and seed are no part of the membership: every rule that hashes changes. */
 	{ "seed = 1; " TOP GROUP(MEMBERS, WEB), "seed = 2; " TOP GROUP(MEMBERS, WEB),
@@ -148,7 +148,7 @@ static const struct change changes[] = {
 		"add rule first-fragment/A\n"
 		"add 3 rule fragment/A\n"
 		"add 4 rule icmp/A\n"
-		"add 4 rule ingress\n" },
+		"add 5 rule ingress\n" },
 	{ TOP GROUP(MEMBERS, WEB),
 		"node = \"fe5\"; interface = \"eth0\"; buckets = 512; member_guard = false; " GROUP(
 			MEMBERS, WEB),
@@ -158,7 +158,7 @@ static const struct change changes[] = {
 		"add set buckets/A\n"
 		"add 512 elements of buckets/A\n"
 		"add 4 rule icmp/A\n"
-		"add 4 rule ingress\n" },
+		"add 5 rule ingress\n" },
 
 	/* A member less for learned flows: they themselves are not touched. */
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), TURN), TOP GROUP(BALANCER(5), TURN),
@@ -183,9 +183,9 @@ static const struct change changes[] = {
 		"add 2 rule first-fragment/A\n"
 		"add 3 rule fragment6/A\n"
 		"add 3 rule icmp6/A\n"
-		"add 4 rule vip6/A\n"
+		"add 5 rule vip6/A\n"
 		"add rule others\n"
-		"add 5 rule ingress\n" },
+		"add 6 rule ingress\n" },
 	/* Counters off: members and services lose theirs. */
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), PORTS("80,443")),
 		"counters = false; " TOP GROUP(BALANCER(5) ", " PLAIN(6), PORTS("80,443")),
@@ -197,7 +197,7 @@ static const struct change changes[] = {
 		"add 2 elements of ports/A/tcp-hash\n"
 		"add 2 rule member/A/fe5\n"
 		"add 2 rule member/A/fe6\n"
-		"add 4 rule ingress\n" },
+		"add 5 rule ingress\n" },
 };
 
 /* Counts that hang on the bucket table are @ in the expectation. */
@@ -286,22 +286,23 @@ static void test_install_and_remove(void **state)
 	"add rule input\nadd rule output\n"
 #define INSTALL_NETDEV                                                                             \
 	"add table drover\n"                                                                       \
-	"add chain first-fragment/A\n"                                                             \
+	"add chain host\nadd chain first-fragment/A\n"                                             \
 	"add chain member/A/fe5\nadd chain member/A/fe6\nadd chain everyone/A\n"                   \
 	"add chain fragment/A\nadd chain icmp/A\nadd chain ingress\n"                              \
+	"add set unserved\nadd 2 elements of unserved\n"                                           \
 	"add set fragments/A\n"                                                                    \
 	"add set members/A\nadd 2 elements of members/A\n"                                         \
 	"add set icmp-errors\nadd 3 elements of icmp-errors\n"                                     \
 	"add set buckets/A\nadd 256 elements of buckets/A\n"                                       \
-	"add rule first-fragment/A\n"                                                              \
+	"add rule host\nadd rule first-fragment/A\n"                                               \
 	"add 2 rule member/A/fe5\nadd 2 rule member/A/fe6\nadd 3 rule everyone/A\n"                \
-	"add 3 rule fragment/A\nadd 4 rule icmp/A\nadd 4 rule ingress\n"
+	"add 3 rule fragment/A\nadd 4 rule icmp/A\nadd 5 rule ingress\n"
 
 	assert_difference(&nothing, &nothing, "");
 	assert_difference(&nothing, standby, INSTALL_ARP);
 	assert_difference(&nothing, active, INSTALL_NETDEV);
 	assert_difference(&nothing, leaving, INSTALL_NETDEV INSTALL_ARP);
-	assert_difference(standby, active, INSTALL_NETDEV "delete table drover\n");
+	assert_difference(standby, active, "delete table drover\n" INSTALL_NETDEV);
 	assert_difference(active, leaving, INSTALL_ARP);
 	assert_difference(leaving, standby, "delete table drover\n");
 	assert_difference(leaving, &nothing, "delete 2 table drover\n");

@@ -150,7 +150,7 @@ static void test_refused_for_what_is_there(void **state)
 	_cleanup_(ruleset_free_p) struct ruleset *got = NULL;
 
 	install(nft_of(state), before);
-	assert_refused(nft_of(state), &nothing, after, -EEXIST, "group A (test.conf:1)");
+	assert_refused(nft_of(state), &nothing, after, -EEXIST, "interface eth0");
 	assert_int_equal(nft_read(nft_of(state), &got), 0);
 	assert_difference(got, before, "");
 }

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The shield: while somebody else's flush has left no rules on the interface, what they would have
+ * forwarded goes up this host's stack, and the kernel would reset it.
+ */
+#include "drover/compile.h"
+
+#include "compiler.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+static char *origin(struct compiler *c)
+{
+	return build_text(&c->build, "the shield");
+}
+
+static const char *vip_set(struct compiler *c, int family)
+{
+	struct build *b = &c->build;
+	struct ruleset_set *set = build_set(
+		b, build_text(b, family == AF_INET ? "vips" : "vips6"), origin(c));
+
+	set->key = family == AF_INET ? KEY_ADDRESS : KEY_ADDRESS6;
+	for (size_t i = 0; i < c->plan->n_groups; i++) {
+		const struct plan_group *group = &c->plan->groups[i];
+
+		for (size_t j = 0; j < group->n_vips; j++)
+			if (group->vips[j].prefix.address.family == family)
+				compile_add_addresses(c, set, &group->vips[j].prefix);
+	}
+	compile_finish_addresses(set);
+	return set->name;
+}
+
+static void compile_drop(struct compiler *c, struct ruleset_chain *chain, int family)
+{
+	struct build *b = &c->build;
+	struct ruleset_rule *rule;
+
+	if (!compile_plan_has_family(c->plan, family))
+		return;
+	rule = build_rule(b, chain, build_text(b, "its client will send it again"), origin(c));
+	rule_match_set(rule, family == AF_INET ? FIELD_IP_DESTINATION : FIELD_IP6_DESTINATION,
+		vip_set(c, family));
+	build_statement(rule, STATEMENT_COUNTER);
+	if (!b->failed)
+		rule->counter.of = build_text(b, SHIELD_COUNTER);
+	rule_verdict(rule, VERDICT_DROP, NULL);
+}
+
+/* Not ICMP: nothing is reset by it, and what of it is for this host is accepted without a trace. */
+static const char *protocol_set(struct compiler *c)
+{
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
+	struct build *b = &c->build;
+	struct ruleset_set *set = build_set(b, build_text(b, "protocols"), origin(c));
+
+	set->key = KEY_PROTOCOL;
+	set->size = build_size(sizeof(protocols));
+	for (size_t i = 0; i < sizeof(protocols); i++)
+		build_element(b, set, NULL)->key = build_value(&protocols[i], 1);
+	return set->name;
+}
+
+static void compile_input(struct compiler *c, const char *shield)
+{
+	const char *protocols = protocol_set(c);
+	struct build *b = &c->build;
+	struct ruleset_chain *chain = build_chain(b, build_text(b, "input"), origin(c));
+	struct ruleset_rule *rule = build_rule(b, chain,
+		build_text(b, "not seen by drover's rules there: somebody has flushed them"),
+		origin(c));
+
+	chain->hook = HOOK_INET_INPUT;
+	rule_match(rule, FIELD_META_PRIORITY, build_number(COMPILE_SEEN));
+	rule->statements[0].negate = true;
+	rule_match(rule, FIELD_META_IIFNAME, compile_interface_name(c));
+	rule_match_set(rule, FIELD_META_L4PROTO, protocols);
+	rule_verdict(rule, VERDICT_GOTO, shield);
+}
+
+int compile_shield(const struct plan *plan, struct ruleset *ruleset)
+{
+	struct compiler c = { .build.ruleset = ruleset, .plan = plan };
+	struct build *b = &c.build;
+	struct ruleset_chain *chain;
+	const char *name;
+
+	if (plan->n_groups == 0)
+		return 0;
+	build_table(b, RULESET_INET,
+		build_text(b, "drover: drops what comes by %s while its rules are flushed",
+			plan->interface));
+	b->table->name = RULESET_SHIELD_NAME;
+	b->table->owned = true;
+	chain = build_chain(b, build_text(b, "shield"), origin(&c));
+	name = chain->name;
+	compile_drop(&c, chain, AF_INET);
+	compile_drop(&c, chain, AF_INET6);
+	compile_input(&c, name);
+	return b->failed ? -ENOMEM : 0;
+}

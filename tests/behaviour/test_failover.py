@@ -50,7 +50,7 @@ def test_a_dead_balancer_is_replaced(lab):
     dead one's: about 0.4 % of all buckets (buckets.md)."""
     held = lab.client.hold(VIP, 80, HELD, patience=20)
     members = held.report()["members"]
-    lab.switch.ip("link", "set", "fe5", "down")
+    lab.cut(lab["fe5"])
     lab.activate_without("fe6", "fe5")
     survivors = sum(member != "fe5" for member in members.values())
     report = held.wait_alive(survivors)

@@ -24,9 +24,9 @@ def test_link_down_and_up(cluster):
 
 def test_carrier_lost_and_back(cluster):
     node = cluster["fe5"]
-    cluster.switch.ip("link", "set", "fe5", "down")
+    cluster.cut(cluster["fe5"])
     wait_until(lambda: not interface(node)["running"])
-    cluster.switch.ip("link", "set", "fe5", "up")
+    cluster.mend(cluster["fe5"])
     assert_balancing(cluster)
 
 

@@ -36,7 +36,7 @@ def test_a_member_that_changed_its_mac_is_followed(lab):
 def test_a_dead_member_leaves_the_table_and_returns(lab):
     held = lab.client.hold(VIP, 80, 150, patience=60)
     others = [name for name in held.report()["members"].values() if name != "fe7"]
-    lab.switch.ip("link", "set", "fe7", "down")
+    lab.cut(lab["fe7"])
     wait_until(lambda: state_of(lab, "fe7") == "unreachable", 40, "fe7 unreachable")
     assert lab["fe5"].member("fe7")["buckets"] == 0
     assert names(lab.client.connect(VIP, 80, 150)) == {"fe5", "fe6"}
@@ -44,7 +44,7 @@ def test_a_dead_member_leaves_the_table_and_returns(lab):
     lost = Counter(failure.split()[2] for failure in held.failures())
     assert lost.total() - lost["fe7:"] <= 0.03 * len(others), lost
 
-    lab.switch.ip("link", "set", "fe7", "up")
+    lab.mend(lab["fe7"])
     wait_until(lambda: state_of(lab, "fe7") == "serving", 40, "fe7 serving again")
     assert names(lab.client.connect(VIP, 80, 150)) == {"fe5", "fe6", "fe7"}
     held.stop()
@@ -71,7 +71,7 @@ def test_a_mac_in_the_file_is_not_resolved(make_lab):
         member["mac"] = lab[member["name"]].mac
     lab.configure(group)
     lab.serve()
-    lab.switch.ip("link", "set", "fe7", "down")
+    lab.cut(lab["fe7"])
     lab.start("fe5")
     lab.activate("fe5")
     assert state_of(lab, "fe7") == "serving"

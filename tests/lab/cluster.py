@@ -171,9 +171,16 @@ class Lab:
 
     def plug(self, node):
         """Gives a node an interface, again if it had been removed; VIPs stay on lo."""
+        self._attach(node)
+        self.add_vips(node)
+
+    def _attach(self, node):
         self._connect(node, node.number)
         if self.router:
             self._route_default(node)
+
+    def add_vips(self, node):
+        """Puts the VIPs on a node's lo."""
         for address in self.vip_addresses():
             length = 128 if ":" in address else 32
             node.ip("addr", "replace", f"{address}/{length}", "dev", "lo")
@@ -185,6 +192,26 @@ class Lab:
     def unplug(self, node):
         """Removes a node's interface, as when its driver is unloaded."""
         self.switch.ip("link", "delete", node.name)
+
+    def cut(self, node):
+        """Pulls a node's cable out of the switch."""
+        self.switch.ip("link", "set", node.name, "down")
+
+    def mend(self, node):
+        """Puts it in again."""
+        self.switch.ip("link", "set", node.name, "up")
+        node.wait_for_link()
+
+    def crash(self, node):
+        """A node falls silent: not even the end of its programs is seen on the segment."""
+        self.cut(node)
+        node.kill_all()
+
+    def boot(self, node):
+        """Starts a node's kernel anew, crashed or not: with addresses of its own, without VIPs."""
+        self.unplug(node)
+        node.reset()
+        self._attach(node)
 
     # --- cluster -----------------------------------------------------------
 

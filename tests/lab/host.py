@@ -24,7 +24,11 @@ class Host:
         self._processes = []
         self._captures = []
         self._echo = None
-        self.namespace = Namespace(name)
+        self.namespace = None
+        self._begin()
+
+    def _begin(self):
+        self.namespace = Namespace(self.name)
         try:
             self._prepare()
         except BaseException:
@@ -137,6 +141,17 @@ class Host:
 
     # --- end --------------------------------------------------------------
 
+    def kill_all(self):
+        """SIGKILL to all that runs here."""
+        for process in self._processes:
+            process.end()
+        self._processes.clear()
+
+    def reset(self):
+        """All that runs here ends, and its kernel forgets all: as after a power cut."""
+        self.close()
+        self._begin()
+
     def close(self):
         """Ends all that runs here and removes the namespace."""
         for capture in self._captures:
@@ -144,6 +159,6 @@ class Host:
                 capture.stop()
             except AssertionError:
                 pass
-        for process in self._processes:
-            process.end()
+        self._captures.clear()
+        self.kill_all()
         self.namespace.delete()

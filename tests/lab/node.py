@@ -70,6 +70,17 @@ class Node(Host):
     def kill_droverd(self):
         self.daemon.kill()
 
+    def kill_all(self):
+        if self.daemon and self.daemon.running:
+            self.kill_droverd()
+        super().kill_all()
+
+    def reset(self):
+        """What is on disk remains: configuration, state and log."""
+        super().reset()
+        for path in self.run_directory.iterdir():
+            path.unlink()
+
     def log(self):
         return self.log_path.read_text() if self.log_path.exists() else ""
 

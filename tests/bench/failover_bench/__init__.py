@@ -1,0 +1,1 @@
+"""What tests/bench/failover is made of."""

@@ -197,6 +197,9 @@ int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct
 /* True if a flow of this owner is pinned under the plan, or would have to be. */
 bool plan_flow_needs_pin(const struct plan *plan, const char *owner, const struct flow *flow);
 
+/* True if the kernel has to remember the flow, or its client: it was drawn, or persists. */
+bool plan_flow_is_remembered(const struct plan *plan, const struct flow *flow);
+
 /* True if some flow that is a function of its client goes to another member than before. */
 bool plan_moves_flows(const struct plan *before, const struct plan *now);
 

@@ -116,6 +116,9 @@ void daemon_reload_flows(struct daemon *daemon);
 /* Pins what has to be pinned for live flows to stay where they are. Returns 0 or -ENOMEM. */
 int daemon_keep_flows(struct daemon *daemon, struct plan *plan);
 
+/* The kernel's memories are to begin, for this host takes the duty. */
+void daemon_begin_remembering(struct daemon *daemon);
+
 /* A flow began or ended somewhere: has pins looked over, if that concerns any. */
 void daemon_flow_changed(
 	struct daemon *daemon, const char *owner, const struct flow *flow, bool began);

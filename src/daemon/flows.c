@@ -17,6 +17,8 @@ enum {
 	PIN_SOON_US = 5 * MS,
 	/* … while a pin without a flow only costs memory. */
 	UNPIN_LATER_US = 1000 * MS,
+	/* Longer than a balancer that leaves goes on forwarding. */
+	OVERLAP_US = 10 * 1000 * MS,
 	/* With many flows all this takes time: no more than a sixth of it goes there. */
 	PACE = 5,
 };
@@ -51,8 +53,27 @@ static void request_keep(struct daemon *daemon, uint64_t delay_us)
 void daemon_flow_changed(
 	struct daemon *daemon, const char *owner, const struct flow *flow, bool began)
 {
-	if (daemon->plan && plan_flow_needs_pin(daemon->plan, owner, flow))
+	struct flows *flows = &daemon->flows;
+
+	if (!daemon->plan)
+		return;
+	if (plan_flow_needs_pin(daemon->plan, owner, flow))
 		request_keep(daemon, began ? PIN_SOON_US : UNPIN_LATER_US);
+	if (began && clock_now_us() < flows->learn_until_us &&
+		plan_flow_is_remembered(daemon->plan, flow)) {
+		flows->remember = true;
+		request_keep(daemon, PIN_SOON_US);
+	}
+}
+
+/*
+ * The balancer that had the duty goes on drawing for who has not heard of it yet, and news of what
+ * it has drawn are under way: for so long this host must learn each connection that it hears of.
+ */
+void daemon_begin_remembering(struct daemon *daemon)
+{
+	daemon->flows.remember = true;
+	daemon->flows.learn_until_us = clock_now_us() + OVERLAP_US;
 }
 
 static void report_left_out(

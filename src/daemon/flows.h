@@ -17,7 +17,8 @@ struct flows {
 	sd_event_source *tracker_source;
 	sd_event_source *keep_timer;
 	uint64_t n_overruns;
-	uint64_t keep_due_us;  /* when pins are to be looked over, on the monotonic clock; 0: not */
-	bool remember;         /* the kernel's memories are to begin with what the ledger has */
-	struct plan_kept kept; /* of the plan in force */
+	uint64_t keep_due_us; /* when pins are to be looked over, on the monotonic clock; 0: not */
+	uint64_t learn_until_us; /* until then it is to be told of each one that begins, too */
+	bool remember;           /* the kernel's memories are to begin with what the ledger has */
+	struct plan_kept kept;   /* of the plan in force */
 };

@@ -56,7 +56,7 @@ static int enact_roles(struct daemon *daemon)
 	if (!cluster_link(daemon->cluster)->present)
 		return -ENODEV;
 	daemon_settle(daemon);
-	daemon->flows.remember = true;
+	daemon_begin_remembering(daemon);
 	r = daemon_reconcile(daemon);
 	if (r == 0)
 		daemon_role_changed(daemon);

@@ -185,19 +185,34 @@ int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct
 	return 0;
 }
 
-bool plan_flow_needs_pin(const struct plan *plan, const char *owner, const struct flow *flow)
+static const struct plan_distribution *find_distribution(
+	const struct plan *plan, const struct flow *flow, const struct plan_group **ret_group)
 {
-	const struct plan_group *group = plan_find_group_of(plan, &flow->vip);
-	const struct plan_distribution *distribution;
-	struct plan_pin pin = { .flow = *flow };
 	const char *service;
 
-	distribution = group ? plan_find_distribution(
-				       group, flow->protocol, flow->vip_port, &service)
-			     : NULL;
+	*ret_group = plan_find_group_of(plan, &flow->vip);
+	return *ret_group ? plan_find_distribution(
+				    *ret_group, flow->protocol, flow->vip_port, &service)
+			  : NULL;
+}
+
+bool plan_flow_needs_pin(const struct plan *plan, const char *owner, const struct flow *flow)
+{
+	const struct plan_group *group;
+	const struct plan_distribution *distribution = find_distribution(plan, flow, &group);
+	struct plan_pin pin = { .flow = *flow };
+
 	if (!distribution || plan_is_drawn(distribution))
 		return false;
 	while (pin.member < group->n_members && strcmp(group->members[pin.member].name, owner) != 0)
 		pin.member++;
 	return pin.member < group->n_members && plan_needs_pin(plan, group, distribution, &pin);
+}
+
+bool plan_flow_is_remembered(const struct plan *plan, const struct flow *flow)
+{
+	const struct plan_group *group;
+	const struct plan_distribution *distribution = find_distribution(plan, flow, &group);
+
+	return distribution && plan_remembers(distribution);
 }

@@ -1,12 +1,13 @@
 """keepalived on a node, by contrib/keepalived as it is, but for addresses and priority."""
 
+import contextlib
 import os
 import re
 import signal
 from pathlib import Path
 
 from .programs import REPOSITORY, program
-from .wait import wait_until
+from .wait import patience, wait_until
 
 FOLDER = REPOSITORY / "contrib/keepalived"
 TOKEN = "169.254.48.1"
@@ -52,7 +53,7 @@ class Keepalived:
             self.process = self.node.popen(
                 "unshare", "--mount", "sh", "-euc", INSTALLED, "sh", FOLDER,
                 self.node.run_directory, "-f", self._conf, stderr=log,
-                env=os.environ | {"PATH": f"{directory}:{os.environ['PATH']}"}, stdout=True)
+                env=os.environ | {"PATH": f"{directory}:{os.environ['PATH']}"})
 
     def log(self):
         return self._log.read_text()
@@ -71,7 +72,7 @@ class Keepalived:
     def stop(self):
         """As a service manager ends it."""
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(patience(20))
 
     def end(self):
         if self.process and self.process.poll() is None:
@@ -83,5 +84,6 @@ class Keepalived:
         pids = [int(pid) for pid in children.read_text().split()]
         self.process.kill()
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        self.process.wait(20)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(patience(20))

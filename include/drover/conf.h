@@ -87,6 +87,7 @@ struct conf_member {
 	unsigned int weight; /* 0..CONF_WEIGHT_MAX */
 	bool balancer;
 	bool balancer_only; /* listed under "balancers": never takes traffic, weight is 0 */
+	bool retired;       /* see conf_retire_member(); weight is 0 */
 	struct conf_outgoing *outgoing;
 	size_t n_outgoing;
 	struct conf_location location;
@@ -175,6 +176,14 @@ int conf_parse(
 
 void conf_free(struct conf *conf);
 DEFINE_CLEANUP(struct conf, conf_free)
+
+/*
+ * Adds a member of an earlier configuration that this one does not have any more, so that its
+ * connections may end in peace: with weight 0, in no service. Returns 1, 0 if it cannot be (no such
+ * group, or another has its name or address), or -ENOMEM. Only for a configuration that is not in
+ * use yet.
+ */
+int conf_retire_member(struct conf *conf, const char *group_name, const struct conf_member *member);
 
 void conf_errors_done(struct conf_errors *errors);
 

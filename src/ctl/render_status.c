@@ -66,9 +66,10 @@ static void add_member(struct table *table, const json_t *member, const char *we
 	add_share(table, member);
 	table_add(table, TEXT_PLAIN, "%s", reply_short(member, "packets", 1000, number));
 	table_add(table, TEXT_PLAIN, "%s", reply_short(member, "bytes", 1024, number));
-	table_add(table, TEXT_PLAIN, "%s%s%s", local ? "local" : "",
+	table_add(table, TEXT_PLAIN, "%s%s%s%s", local ? "local" : "",
 		local && reply_is_true(member, "balancer") ? ", " : "",
-		reply_is_true(member, "balancer") ? "balancer" : "");
+		reply_is_true(member, "balancer") ? "balancer" : "",
+		reply_is_true(member, "retired") ? "not in the file any more" : "");
 }
 
 /* Says what the file has for each marked member, so that the way back is known. */

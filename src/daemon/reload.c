@@ -70,6 +70,23 @@ static void keep_duty(struct cluster *cluster, const struct conf *old)
 			(void)cluster_set_role(cluster, conf->groups[i].name, ROLE_ACTIVE);
 }
 
+/* Who is in the file no more gets no new connections; those that it has may end in peace. */
+static void retire_members(struct daemon *daemon, const struct conf *old, struct conf *conf)
+{
+	for (size_t g = 0; g < old->n_groups; g++)
+		for (size_t m = 0; m < old->groups[g].n_members; m++) {
+			const struct conf_member *member = &old->groups[g].members[m];
+			const struct flow_set *flows = ledger_find(
+				daemon->flows.ledger, member->name);
+			size_t n = flows ? flow_set_count(flows) : 0;
+
+			if (n > 0 && conf_retire_member(conf, old->groups[g].name, member) > 0)
+				log_notice("member %s is not in the file any more; its %zu "
+					   "connections stay until they end",
+					member->name, n);
+		}
+}
+
 /* Only here does a checked configuration become the running one. */
 static int merge_conf(struct daemon *daemon, struct conf *conf)
 {
@@ -113,6 +130,7 @@ int daemon_reload(struct daemon *daemon, bool reset_overrides)
 		(void)overrides_save(daemon->cluster);
 		daemon_tell_overrides(daemon);
 	}
+	retire_members(daemon, running, conf);
 	r = merge_conf(daemon, take_ptr(conf));
 	log_notice("%s: loaded", cluster_conf(daemon->cluster)->path);
 	return r;

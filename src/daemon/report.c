@@ -113,13 +113,13 @@ static json_t *member_entry(struct daemon *daemon, const struct conf_group *grou
 	uint32_t buckets = cluster_conf(daemon->cluster)->buckets;
 	char address[ADDRESS_TEXT_MAX];
 
-	return json_pack("{s:s, s:s, s:o, s:s, s:i, s:i, s:b, s:b, s:b, s:I, s:f}", "name",
+	return json_pack("{s:s, s:s, s:o, s:s, s:i, s:i, s:b, s:b, s:b, s:b, s:I, s:f}", "name",
 		member->name, "address", address_format(&member->address, address), "mac",
 		mac_text(view.has_mac && !mac_is_zero(&view.mac), &view.mac), "state",
 		state_text(daemon->cluster, group, &view), "weight", (int)view.nominal_weight,
 		"configured_weight", (int)member->weight, "overridden", view.override != NULL,
-		"local", view.local, "balancer", member->balancer, "buckets", (json_int_t)count,
-		"share", (double)count / buckets);
+		"local", view.local, "balancer", member->balancer, "retired", member->retired,
+		"buckets", (json_int_t)count, "share", (double)count / buckets);
 }
 
 /* Appends the members of a group; with_group adds its name to each. */

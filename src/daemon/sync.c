@@ -242,9 +242,12 @@ static void on_peer(const struct sync_peer *peer, void *user_data)
 	/* One that was silent may have taken a duty meanwhile, or still think that it has it. */
 	if (peer->state == SYNC_PEER_SYNCING || peer->state == SYNC_PEER_COMPLETE)
 		on_duties(peer, daemon);
-	/* What it drew before it was known here may be missing in the kernel's memory. */
-	if (peer->state == SYNC_PEER_COMPLETE && daemon_has_duty(daemon)) {
-		daemon->flows.remember = true;
+	/*
+	 * What it has drawn may be missing in the kernel's memory here: of one that has become
+	 * known, or of one that dies beside this node, both being active.
+	 */
+	if (peer->state != SYNC_PEER_SYNCING && daemon_has_duty(daemon)) {
+		daemon_begin_remembering(daemon);
 		daemon_request_reconcile(daemon);
 	}
 }

@@ -128,7 +128,27 @@ def test_a_member_joins_and_no_connection_breaks(make_lab):
     assert lab["fe5"].ctl("flows")["totals"]["pinned"] > 0
 
 
-def test_only_a_member_that_is_removed_loses_connections(lab):
+def test_a_member_leaves_the_file_and_keeps_its_connections(lab):
+    held = hold(lab)
+    before = by_member(held)["fe7"]
+    rest = {name: weight for name, weight in WEIGHTS.items() if name != "fe7"}
+    for name in rest:
+        lab.configure(lab.group(rest, balancers=["fe5", "fe6"]), only=[name], sync=True)
+        lab[name].ctl("reload")
+    assert f"its {before} connections stay until they end" in lab["fe5"].log()
+    assert_whole(held)
+    answers = lab.client.connect(VIP, 80, 200)
+    assert not answers.failures and "fe7" not in answers.by_member
+    member = lab["fe5"].member("fe7")
+    assert member["retired"] and member["buckets"] == 0
+    assert not lab["fe5"].peer("fe6")["other_configuration"]
+    held.stop()
+    wait_until(lambda: lab["fe5"].connections("fe7") == 0, what="its last connection ending")
+    lab["fe5"].ctl("reload")
+    assert "fe7" not in {each["name"] for each in lab["fe5"].ctl("members")["members"]}
+
+
+def test_only_a_member_that_is_disabled_loses_connections(lab):
     held = hold(lab, patience=20)
     counts = by_member(held)
     lab["fe5"].ctl("disable", "fe7")

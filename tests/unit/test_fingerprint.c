@@ -42,9 +42,36 @@ static void test_fingerprint(void **state)
 	(void)state;
 }
 
+/* A member that the file has no more stays for its connections, and changes nothing else. */
+static void test_retired_members(void **state)
+{
+	_cleanup_(conf_free_p) struct conf *before = conf_of(
+		TOP GROUP(BALANCER(5) ", " PLAIN(6) ", " PLAIN(7), WEB));
+	_cleanup_(conf_free_p) struct conf *after = conf_of(
+		TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB));
+	const uint64_t fingerprint = conf_fingerprint(after);
+	const struct conf_member *fe7 = conf_find_member(before, "fe7");
+	const struct conf_member *retired;
+
+	(void)state;
+	assert_int_equal(conf_retire_member(after, "B", fe7), 0);
+	assert_int_equal(conf_retire_member(after, "A", conf_find_member(before, "fe6")), 0);
+	assert_int_equal(conf_retire_member(after, "A", fe7), 1);
+	assert_int_equal(conf_retire_member(after, "A", fe7), 0);
+	retired = conf_find_member(after, "fe7");
+	assert_true(retired->retired);
+	assert_int_equal(retired->weight, 0);
+	assert_true(mac_equal(&retired->mac, &fe7->mac));
+	assert_int_equal(after->groups[0].services[0].n_members, 2);
+	assert_true(conf_fingerprint(after) == fingerprint);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_fingerprint) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fingerprint),
+		cmocka_unit_test(test_retired_members),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A member that the file has no more, but whose connections live. */
+#include "internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool is_taken(const struct conf_group *group, const struct conf_member *member)
+{
+	for (size_t i = 0; i < group->n_members; i++)
+		if (strcmp(group->members[i].name, member->name) == 0 ||
+			address_equal(&group->members[i].address, &member->address))
+			return true;
+	return false;
+}
+
+static struct conf_group *find_group(struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_groups; i++)
+		if (strcmp(conf->groups[i].name, name) == 0)
+			return &conf->groups[i];
+	return NULL;
+}
+
+/* Behind all others: services name their members by number. */
+int conf_retire_member(struct conf *conf, const char *group_name, const struct conf_member *member)
+{
+	struct conf_group *group = find_group(conf, group_name);
+	struct conf_member *retired;
+	char *name;
+
+	if (!group || member->balancer_only || group->n_members >= CONF_MEMBERS_MAX ||
+		is_taken(group, member))
+		return 0;
+	name = strdup(member->name);
+	if (!name)
+		return -ENOMEM;
+	retired = array_append(group->members, group->n_members);
+	if (!retired) {
+		free(name);
+		return -ENOMEM;
+	}
+	*retired = (struct conf_member){
+		.name = name,
+		.address = member->address,
+		.has_mac = member->has_mac,
+		.mac = member->mac,
+		.retired = true,
+		.location = group->location,
+	};
+	return 1;
+}

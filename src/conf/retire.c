@@ -5,13 +5,23 @@
 #include <errno.h>
 #include <string.h>
 
-static bool is_taken(const struct conf_group *group, const struct conf_member *member)
+static struct conf_member *find_like(struct conf_group *group, const struct conf_member *member)
 {
 	for (size_t i = 0; i < group->n_members; i++)
 		if (strcmp(group->members[i].name, member->name) == 0 ||
 			address_equal(&group->members[i].address, &member->address))
-			return true;
-	return false;
+			return &group->members[i];
+	return NULL;
+}
+
+/* One that goes on as a balancer only is still a member for so long. */
+static int retire_balancer(struct conf_member *known, const struct conf_member *member)
+{
+	if (!known->balancer_only || strcmp(known->name, member->name) != 0)
+		return 0;
+	known->balancer_only = false;
+	known->retired = true;
+	return 1;
 }
 
 static struct conf_group *find_group(struct conf *conf, const char *name)
@@ -29,8 +39,12 @@ int conf_retire_member(struct conf *conf, const char *group_name, const struct c
 	struct conf_member *retired;
 	char *name;
 
-	if (!group || member->balancer_only || group->n_members >= CONF_MEMBERS_MAX ||
-		is_taken(group, member))
+	if (!group || member->balancer_only)
+		return 0;
+	retired = find_like(group, member);
+	if (retired)
+		return retire_balancer(retired, member);
+	if (group->n_members >= CONF_MEMBERS_MAX)
 		return 0;
 	name = strdup(member->name);
 	if (!name)

@@ -66,11 +66,32 @@ static void test_retired_members(void **state)
 	assert_true(conf_fingerprint(after) == fingerprint);
 }
 
+static void test_a_member_becomes_a_balancer_only(void **state)
+{
+	static const char text[] = TOP
+		"groups = ( { name = \"A\"; vips = [ \"192.0.2.100\" ]; "
+		"members = ( " PLAIN(6) " ); balancers = ( { " HOST(5) "} ); services = ( " WEB
+								       " ); } );";
+	_cleanup_(conf_free_p) struct conf *before = conf_of(
+		TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB));
+	_cleanup_(conf_free_p) struct conf *after = conf_of(text);
+	const uint64_t fingerprint = conf_fingerprint(after);
+	const struct conf_member *fe5 = conf_find_member(after, "fe5");
+
+	(void)state;
+	assert_true(fe5->balancer_only);
+	assert_int_equal(conf_retire_member(after, "A", conf_find_member(before, "fe5")), 1);
+	assert_true(fe5->retired && fe5->balancer && !fe5->balancer_only);
+	assert_int_equal(fe5->weight, 0);
+	assert_true(conf_fingerprint(after) == fingerprint);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fingerprint),
 		cmocka_unit_test(test_retired_members),
+		cmocka_unit_test(test_a_member_becomes_a_balancer_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,18 @@ struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, 
 	return &elements[set->n_elements++];
 }
 
+struct ruleset_element *build_elements(struct build *b, struct ruleset_set *set, size_t n)
+{
+	struct ruleset_element *elements = NULL;
+
+	if (set != &b->scratch_set)
+		elements = calloc(n, sizeof(*elements));
+	if (!elements)
+		b->failed = true;
+	set->elements = elements;
+	return elements;
+}
+
 struct ruleset_statement *build_statement(
 	struct ruleset_rule *rule, enum ruleset_statement_kind kind)
 {

@@ -39,6 +39,12 @@ struct ruleset_rule *build_rule(
 
 struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, char *comment);
 
+/*
+ * Room for n elements of a set that has none yet, all zero, for the caller to fill from the
+ * front and to count in set->n_elements; NULL (and failed) without memory.
+ */
+struct ruleset_element *build_elements(struct build *b, struct ruleset_set *set, size_t n);
+
 /* A set's size cannot be changed later, so it leaves room: a power of two, at least n. */
 uint32_t build_size(size_t n);
 

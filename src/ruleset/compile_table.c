@@ -20,13 +20,15 @@ static const char *table_kind(const struct plan_table *table, enum ruleset_data 
  */
 static void fill_slots(struct compiler *c, struct ruleset_set *set, const struct plan_table *table)
 {
-	for (uint32_t slot = 0; slot < c->plan->n_buckets; slot++) {
+	struct ruleset_element *elements = build_elements(&c->build, set, c->plan->n_buckets);
+
+	for (uint32_t slot = 0; elements && slot < c->plan->n_buckets; slot++) {
 		uint16_t member = table->slots[slot];
 		struct ruleset_element *element;
 
 		if (member == BUCKETS_NONE && set->data == DATA_MARK)
 			continue;
-		element = build_element(&c->build, set, NULL);
+		element = &elements[set->n_elements++];
 		element->key = build_number(slot);
 		if (set->data == DATA_MARK)
 			element->mark = c->group->members[member].mark;

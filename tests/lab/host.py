@@ -6,6 +6,7 @@ from pathlib import Path
 
 from . import traffic
 from .capture import Capture
+from .listing import table_of
 from .namespace import Namespace
 from .process import Process
 from .wait import patience, wait_until
@@ -99,11 +100,11 @@ class Host:
     def nft_json(self, *options):
         """The ruleset as nft's objects, without the line about nft itself.
 
-        Tables of each family in turn: nft has them in the order in which they were made.
+        Tables by family and name: nft has them in the order in which they were made.
         """
         text = self.run("nft", *options, "-j", "list", "ruleset").stdout
         objects = [item for item in json.loads(text)["nftables"] if "metainfo" not in item]
-        return sorted(objects, key=lambda item: next(iter(item.values()))["family"])
+        return sorted(objects, key=table_of)
 
     def load_ruleset(self, script):
         self.run("nft", "-f", "-", stdin=script)

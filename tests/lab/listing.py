@@ -4,8 +4,26 @@ import difflib
 import json
 
 
+SHIELD = ("inet", "drover-shield")
+
+
+def table_of(item):
+    """Family and name of the table that one of nft's objects is in, or is."""
+    body = next(iter(item.values()))
+    return body["family"], body.get("table") or body["name"]
+
+
+def without_shield(objects):
+    """What remains when nobody holds the table that belongs to the daemon."""
+    return [item for item in objects if table_of(item) != SHIELD]
+
+
 def essence(objects):
-    """nft's objects without what differs between two times or places: handles and counts."""
+    """nft's objects without what differs between two times or places.
+
+    Handles, counts, elements that end by themselves. And a table's flags: nft 1.0.6 prints other
+    strings of the listing in their place.
+    """
     return [_strip(item) for item in objects]
 
 
@@ -30,10 +48,15 @@ def difference(left, right, limit=40):
     return "\n".join(line[:300] for line in lines[:limit])
 
 
+def _ends(element):
+    return isinstance(element, dict) and "expires" in element.get("elem", {})
+
+
 def _flatten(objects):
     """Elements of maps as lines of their own, so that a difference shows which one it is."""
     for item in objects:
         for kind, body in item.items():
             elements = body.get("elem", [])
-            yield {kind: {name: part for name, part in body.items() if name != "elem"}}
-            yield from elements
+            hidden = ("elem", "flags") if kind == "table" else ("elem",)
+            yield {kind: {name: part for name, part in body.items() if name not in hidden}}
+            yield from (element for element in elements if not _ends(element))

@@ -6,12 +6,8 @@ import re
 from .config import render
 from .daemon import Daemon
 from .host import Host
+from .listing import table_of
 from .programs import program
-
-
-def _table(item):
-    """The table that one of nft's objects is in, or is."""
-    return item.get("table") or item.get("name")
 
 
 class CtlError(AssertionError):
@@ -148,15 +144,15 @@ class Node(Host):
 
     def drover_objects(self, kind, family="netdev"):
         """nft's objects of one kind in the table drover of a family."""
-        found = [item[kind] for item in self.nft_json("-a") if kind in item]
-        return [item for item in found if item["family"] == family and _table(item) == "drover"]
+        return [item[kind] for item in self.nft_json("-a")
+                if kind in item and table_of(item) == (family, "drover")]
 
     def handles(self):
         """Every handle of drover's tables: they change when an object is made anew."""
         handles = set()
         for item in self.nft_json("-a"):
             for kind, body in item.items():
-                if _table(body) == "drover":
+                if table_of(item)[1] == "drover":
                     name = body.get("name") or body.get("comment") or body.get("chain")
                     handles.add((kind, body["family"], name, body["handle"]))
         return handles

@@ -110,10 +110,11 @@ static void flow_broken(const struct flow *flow, enum flow_break why, int error,
 		return;
 	}
 	json_array_append_new(load->broken,
-		json_pack("{s:s, s:b, s:i, s:s?, s:s, s:s?, s:f}", "target", flow->target->name,
-			"tcp", flow->target->tcp, "port", local_port(flow), "member",
-			member_or_null(flow), "why", flow_break_name(why), "error",
-			error ? strerrorname_np(error) : NULL, "at", SECONDS(load->context.now)));
+		json_pack("{s:s, s:b, s:i, s:s?, s:s, s:s?, s:f, s:f}", "target",
+			flow->target->name, "tcp", flow->target->tcp, "port", local_port(flow),
+			"member", member_or_null(flow), "why", flow_break_name(why), "error",
+			error ? strerrorname_np(error) : NULL, "at", SECONDS(load->context.now),
+			"age", SECONDS(load->context.now - flow->born)));
 }
 
 static void flow_answered(const struct flow *flow, uint64_t took, void *user_data)

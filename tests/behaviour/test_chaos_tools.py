@@ -37,7 +37,7 @@ def fixture_load(segment):
     load = Load(segment.client, [f"tcp,tcp,{VIP},80,{COUNT}", f"udp,udp,{VIP},5060,{COUNT},20000"],
                 PACE)
     load.wait_open()
-    load.wait_settled()
+    assert load.wait_settled() == 0
     assert load.mark()["broken"] == []
     return load
 
@@ -51,7 +51,7 @@ def losses(load, tcp, count=COUNT):
 
 def test_nothing_breaks_by_itself(load):
     for _ in range(3):
-        load.wait_settled()
+        assert load.wait_settled() == 0
     report = load.report()
     assert report["broken"] == [] and report["members"] == {"fe5": 2 * COUNT}
     assert 0 < report["longest"] < 0.9
@@ -83,7 +83,7 @@ def test_the_flows_of_a_dead_member_are_no_loss(segment, load):
     segment["fe6"].set_sysctl("ipv4/conf/all/arp_ignore", 0)
     segment.client.ip("neigh", "flush", "dev", "eth0")
     load.wait_open()
-    load.wait_settled()
+    assert load.wait_settled() == 0
     report = load.report()
     assert report["members"] == {"fe6": 2 * COUNT} and report["broken"] == []
 

@@ -59,7 +59,7 @@ class Cluster:
     def start_load(self, connections, pace):
         self.load = Load(self.lab.client, targets(connections, self.with_ipv6), pace)
         self.load.wait_open()
-        self.load.wait_settled()
+        assert self.load.wait_settled() == 0, "flows are stuck before anything has happened"
         self.load.mark()
 
     def crash(self, name):

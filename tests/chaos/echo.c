@@ -5,8 +5,7 @@
  *
  *     echo NAME tcp=PORT... udp=PORT...
  *
- * Prints "ready" when it listens on all ports. tests/lab/echo.py is the same for any lines and
- * ranges of ports, and some ten times slower.
+ * Prints "ready" when it listens on all ports.
  */
 #include <arpa/inet.h>
 #include <errno.h>

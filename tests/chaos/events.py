@@ -99,8 +99,8 @@ def sync_tampered(trial, event):
     how = event.kind.removeprefix("sync ")
     refused = trial.balancer.refused()
     with Tampering(trial.cluster.lab, SYNC_PORT, how, trial.seed):
-        ended = load.report()["ended"]
-        wait_until(lambda: load.report()["ended"] - ended >= TAMPERED_FLOWS * load.count, 60,
+        ended = load.sums()["ended"]
+        wait_until(lambda: load.sums()["ended"] - ended >= TAMPERED_FLOWS * load.count, 60,
                    "flows beginning and ending", interval=0.05)
         trial.balancer.weight(event.host, event.value)
         trial.settle()

@@ -9,10 +9,12 @@
  * a second while probing, each for one question. The keys are pause, retry, patience, life (see
  * struct flow_pace).
  *
- * Each line of input is answered with a line of JSON:
+ * Each line of input is answered with a line of JSON: what is, and has happened since the last
+ * mark. The first two answers have the lists of flows that broke and of probes as well.
  *
- *     report        what has happened since the last mark
- *     mark          the same, and a new mark
+ *     report
+ *     mark          a new one
+ *     sums
  *     round         begins the rounds: a flow is settled after two more answers, or when it is
  *                   clear that there are none
  *     dead MEMBER   its flows end, and are no loss
@@ -108,10 +110,11 @@ static void flow_broken(const struct flow *flow, enum flow_break why, int error,
 		return;
 	}
 	json_array_append_new(load->broken,
-		json_pack("{s:s, s:b, s:i, s:s?, s:s, s:s?, s:f}", "target", flow->target->name,
-			"tcp", flow->target->tcp, "port", local_port(flow), "member",
-			member_or_null(flow), "why", flow_break_name(why), "error",
-			error ? strerrorname_np(error) : NULL, "at", SECONDS(load->context.now)));
+		json_pack("{s:s, s:b, s:i, s:s?, s:s, s:s?, s:f, s:f}", "target",
+			flow->target->name, "tcp", flow->target->tcp, "port", local_port(flow),
+			"member", member_or_null(flow), "why", flow_break_name(why), "error",
+			error ? strerrorname_np(error) : NULL, "at", SECONDS(load->context.now),
+			"age", SECONDS(load->context.now - flow->born)));
 }
 
 static void flow_answered(const struct flow *flow, uint64_t took, void *user_data)
@@ -170,7 +173,8 @@ static void add_flow(const struct load *load, const struct flow *flow, struct su
 		sums->members, flow->member, json_integer(1 + json_integer_value(count)));
 }
 
-static void report(const struct load *load)
+/* The lists grow long, and are only told whole when asked for. */
+static void report(const struct load *load, bool with_lists)
 {
 	struct sums sums = { .longest = load->longest, .members = json_object() };
 	json_t *line;
@@ -181,11 +185,15 @@ static void report(const struct load *load)
 		for (unsigned int j = 0; j < group->n; j++)
 			add_flow(load, &group->flows[j], &sums);
 	}
-	line = json_pack("{s:f, s:i, s:i, s:i, s:i, s:f, s:I, s:I, s:o, s:O, s:O}", "now",
+	line = json_pack("{s:f, s:i, s:i, s:i, s:i, s:f, s:I, s:I, s:o}", "now",
 		SECONDS(load->context.now), "tcp", sums.tcp, "udp", sums.udp, "unsettled",
 		sums.unsettled, "probing", sums.probing, "longest", SECONDS(sums.longest), "ended",
 		(json_int_t)load->ended, "unopened", (json_int_t)load->unopened, "members",
-		sums.members, "broken", load->broken, "probes", load->probes);
+		sums.members);
+	if (with_lists) {
+		json_object_set(line, "broken", load->broken);
+		json_object_set(line, "probes", load->probes);
+	}
 	json_dumpf(line, stdout, JSON_COMPACT);
 	putchar('\n');
 	fflush(stdout);
@@ -228,9 +236,11 @@ static void obey(struct load *load, char *line)
 {
 	const char *command = strtok(line, " \n");
 	const char *word = strtok(NULL, " \n");
+	bool with_lists;
 
 	if (!command)
 		return;
+	with_lists = strcmp(command, "report") == 0 || strcmp(command, "mark") == 0;
 	if (strcmp(command, "round") == 0) {
 		load->rounds_since = load->context.now;
 		for_each_flow(load, begin_round, NULL);
@@ -239,7 +249,7 @@ static void obey(struct load *load, char *line)
 	} else if (strcmp(command, "probe") == 0 && word) {
 		load->probing = strcmp(word, "1") == 0;
 	}
-	report(load);
+	report(load, with_lists);
 	if (strcmp(command, "mark") == 0)
 		mark(load);
 }

@@ -37,14 +37,19 @@ def _line(first, cells, note=""):
     return (f"{first:<18}" + "".join(f"{cell:>11}" for cell in cells) + note).rstrip()
 
 
+def _note(outcomes):
+    stuck = sum(outcome.stuck for outcome in outcomes)
+    failed = any(outcome.error for outcome in outcomes)
+    return (f"  {stuck} stuck" if stuck else "") + ("  FAILED" if failed else "")
+
+
 def table(outcomes):
     """One balancer: a row for each kind of event."""
     kinds = by_kind(outcomes)
     yield _line("", HEAD)
     for kind in KINDS:
         if kind in kinds:
-            failed = any(outcome.error for outcome in kinds[kind])
-            yield _line(kind, _cells(kinds[kind]), "  FAILED" if failed else "")
+            yield _line(kind, _cells(kinds[kind]), _note(kinds[kind]))
     yield _line("all", _cells(outcomes))
 
 
@@ -88,6 +93,8 @@ def _losses(outcome):
 def happened(outcome):
     """Lines about one event, as it happens."""
     parts = [f"{outcome.harm} broken" if outcome.harm else "nothing broken"]
+    if outcome.stuck:
+        parts.append(f"{outcome.stuck} stuck")
     if outcome.dead:
         parts.append(f"{outcome.dead} died with their member")
     parts.append(f"longest {_ms(outcome.longest)} ms")

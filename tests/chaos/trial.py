@@ -20,6 +20,7 @@ class Outcome:
     broken: list = field(default_factory=list)  # connections of hosts that live
     moved: list = field(default_factory=list)   # UDP flows
     unopened: int = 0       # new connections that were refused
+    stuck: int = 0          # flows that go on in vain, when all others have settled
     longest: float = 0.0    # without an answer, of flows that lived on
     removal: float = None   # until new connections reached a live member
     lasted: float = 0.0     # until all had settled
@@ -27,7 +28,7 @@ class Outcome:
 
     @property
     def harm(self):
-        return len(self.broken) + len(self.moved)
+        return len(self.broken) + len(self.moved) + self.stuck
 
     def record(self):
         return asdict(self) | {"harm": self.harm}
@@ -42,6 +43,7 @@ class Trial:
         self.seed = seed
         self._dead = set()
         self._removal = None
+        self._stuck = 0
 
     def prepare(self, connections, pace):
         self.balancer.start()
@@ -71,14 +73,14 @@ class Trial:
     def settle(self):
         self.balancer.wait_settled()
         self.cluster.load.stop_probing()
-        self.cluster.load.wait_settled()
+        self._stuck = max(self._stuck, self.cluster.load.wait_settled())
 
     # --- events --------------------------------------------------------------
 
     def strike(self, event):
         """Lets an event happen, waits until all is settled, and counts."""
         load = self.cluster.load
-        self._dead, self._removal = set(), None
+        self._dead, self._removal, self._stuck = set(), None, 0
         before = load.mark()
         began = time.monotonic()
         outcome = Outcome(event, flows=before["tcp"] + before["udp"])
@@ -94,7 +96,7 @@ class Trial:
         return outcome
 
     def _count(self, outcome, report):
-        outcome.unopened = report["unopened"]
+        outcome.unopened, outcome.stuck = report["unopened"], self._stuck
         for loss in report["broken"]:
             if not self._died_with_its_member(loss):
                 (outcome.broken if loss["tcp"] else outcome.moved).append(loss)

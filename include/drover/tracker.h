@@ -4,10 +4,11 @@
  * The flows that end on this host, by its own conntrack table, which under DSR is the only one
  * that sees both directions. Somebody must have conntrack's hooks registered: a rule with ct state.
  *
- * A TCP flow begins with the end of its handshake (a flood of SYNs makes none) and ends with
- * TIME_WAIT, CLOSE or its entry; a UDP flow begins with the first answer and ends with its entry.
- * What this host opens itself, and what NAT sends on to another one, is none. An entry that goes
- * while the connection's socket lives (conntrack -F) ends no flow.
+ * A TCP flow begins with the end of its handshake (a flood of SYNs makes none; but see
+ * tracker_find_half_open()) and ends with TIME_WAIT, CLOSE or its entry; a UDP flow begins with the
+ * first answer and ends with its entry. What this host opens itself, and what NAT sends on to
+ * another one, is none. An entry that goes while the connection's socket lives (conntrack -F) ends
+ * no flow.
  *
  * The tracker subscribes to conntrack's events first, and dumps the table then. If the kernel
  * had to drop events (ENOBUFS), it doubles its receive buffer and dumps again. Connections that
@@ -39,7 +40,7 @@ struct tracker_ops {
 struct tracker_stats {
 	uint64_t n_events;     /* conntrack messages read */
 	uint64_t n_overruns;   /* times that the kernel dropped events */
-	uint64_t n_refused;    /* flows that the set had no room for */
+	uint64_t n_refused;    /* flows that there was no room for */
 	size_t receive_buffer; /* bytes, as the kernel granted them */
 	bool complete;         /* false until the dump that is under way has ended */
 };
@@ -65,5 +66,16 @@ int tracker_dispatch(struct tracker *tracker);
 
 /* Reads everything anew, because what is wanted has changed. Returns 0 or -errno. */
 int tracker_resync(struct tracker *tracker);
+
+/*
+ * Packets are about to go to other hosts: has the TCP connections in the set whose handshake has
+ * not ended, for their last ACK to come here still. tracker_dispatch() looks for them in sock_diag
+ * at once and for about a second more, since SYNs come until the packets do go elsewhere; one
+ * whose last ACK is lost to another host stays half-open for long (tcp_synack_retries) and is met
+ * by the next look. It lives on as any other flow when its handshake ends, or ends within about
+ * 10 s after its socket. No more than 8192 are taken at a time: a flood of SYNs has its room.
+ * Handshakes by SYN cookie have no socket, and are not found. Returns 0 or -errno.
+ */
+int tracker_find_half_open(struct tracker *tracker);
 
 struct tracker_stats tracker_stats(const struct tracker *tracker);

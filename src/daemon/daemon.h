@@ -78,8 +78,11 @@ bool daemon_is_settling(const struct daemon *daemon);
 int daemon_arm_timer(struct daemon *daemon, sd_event_source **source, uint64_t delay_us,
 	sd_event_time_handler_t handler);
 
-/* Has the member guard of this host armed, if it has one. */
-void daemon_arm_guard(struct daemon *daemon);
+/*
+ * Packets are about to go to other members: arms the member guard of this host, if it has one, and
+ * has its half-open connections known as well.
+ */
+void daemon_expect_change(struct daemon *daemon);
 
 /* Notes that the role in some group has changed: VIPs, announcements and timers follow. */
 void daemon_role_changed(struct daemon *daemon);

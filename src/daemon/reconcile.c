@@ -179,7 +179,7 @@ static void report_apply(struct daemon *daemon, int result, const char *old_erro
 	daemon->foreign_change = false;
 }
 
-void daemon_arm_guard(struct daemon *daemon)
+static void arm_guard(struct daemon *daemon)
 {
 	int r = keeper_arm_guard(&daemon->keeper, GUARD_SECONDS);
 
@@ -187,6 +187,17 @@ void daemon_arm_guard(struct daemon *daemon)
 		daemon_request_reconcile(daemon);
 	else if (r < 0 && r != -ENOENT)
 		log_warning("cannot arm the member guard: %s", strerror(-r));
+}
+
+void daemon_expect_change(struct daemon *daemon)
+{
+	int r = 0;
+
+	arm_guard(daemon);
+	if (daemon->flows.tracker)
+		r = tracker_find_half_open(daemon->flows.tracker);
+	if (r < 0)
+		log_warning("cannot look for half-open connections: %s", strerror(-r));
 }
 
 /*
@@ -198,7 +209,7 @@ static void warn_members(struct daemon *daemon, const struct plan *plan)
 	if (!daemon->plan || !plan_moves_flows(daemon->plan, plan))
 		return;
 	daemon_tell_change(daemon);
-	daemon_arm_guard(daemon);
+	daemon_expect_change(daemon);
 }
 
 static int make_plan(struct daemon *daemon, struct plan **ret_plan)

@@ -255,7 +255,7 @@ static void on_peer(const struct sync_peer *peer, void *user_data)
 static void on_change(const char *node, void *user_data)
 {
 	(void)node;
-	daemon_arm_guard(user_data);
+	daemon_expect_change(user_data);
 }
 
 static void on_note(const char *author, const void *note, size_t size, void *user_data)

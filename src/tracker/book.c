@@ -22,6 +22,7 @@ static void begin_flow(struct book *book, const struct flow *flow, bool told)
 	}
 	if (book->ended)
 		(void)flow_set_remove(book->ended, flow);
+	(void)flow_set_remove(book->half_open, flow);
 	if (told)
 		(void)flow_set_remove(book->watched, flow);
 	else if (r > 0)
@@ -33,6 +34,7 @@ static void begin_flow(struct book *book, const struct flow *flow, bool told)
 static void forget_flow(struct book *book, const struct flow *flow)
 {
 	(void)flow_set_remove(book->watched, flow);
+	(void)flow_set_remove(book->half_open, flow);
 	book->ops.changed(flow, false, book->ops.user_data);
 }
 
@@ -61,15 +63,17 @@ static bool is_ours(const struct book *book, const struct entry *entry)
 
 /*
  * An entry that goes while TCP is established has timed out, or somebody has flushed the table;
- * the socket knows better.
+ * the socket knows better. What ends while another handshake is under way may be the connection
+ * that had the port before.
  */
 static void take_end(struct book *book, const struct entry *entry)
 {
 	const struct flow *flow = &entry->flow;
 	bool known = flow_set_has(book->flows, flow);
+	bool doubtful = (entry->destroyed && flow->protocol == IPPROTO_TCP) ||
+			flow_set_has(book->half_open, flow);
 
-	if (known && entry->destroyed && flow->protocol == IPPROTO_TCP &&
-		book->lives(flow, book->user_data))
+	if (known && doubtful && book->life(flow, book->user_data) != FLOW_GONE)
 		(void)flow_set_add(book->watched, flow);
 	else if (known || (book->ended && wants(book, flow)))
 		end_flow(book, flow);
@@ -88,10 +92,12 @@ void book_take_event(struct book *book, const struct nlmsghdr *message)
 	}
 	if (!wants(book, &entry.flow))
 		return;
-	known = flow_set_has(book->flows, &entry.flow);
+	known = flow_set_has(book->flows, &entry.flow) &&
+		!flow_set_has(book->half_open, &entry.flow);
 	if (!known && !is_ours(book, &entry))
 		return;
-	if (!known && entry.life == ENTRY_UNTOLD && !book->lives(&entry.flow, book->user_data))
+	if (!known && entry.life == ENTRY_UNTOLD &&
+		book->life(&entry.flow, book->user_data) != FLOW_LIVE)
 		return;
 	begin_flow(book, &entry.flow, true);
 }
@@ -133,10 +139,32 @@ void book_take_socket(struct book *book, const struct nlmsghdr *message)
 		begin_flow(book, &socket.flow, false);
 }
 
+/* Only who was asked has such a socket. Of a flow that is known already, conntrack tells more. */
+void book_take_half_open(struct book *book, const struct nlmsghdr *message)
+{
+	struct tcp_socket socket;
+
+	if (tcp_socket_parse(message, &socket) < 0 || !socket.half_open)
+		return;
+	if (flow_set_has(book->flows, &socket.flow) || !wants(book, &socket.flow) ||
+		local_addresses_have(&book->local, &socket.flow.client))
+		return;
+	if (flow_set_count(book->half_open) >= BOOK_HALF_OPEN_MAX) {
+		book->n_refused++;
+		return;
+	}
+	begin_flow(book, &socket.flow, false);
+	if (flow_set_has(book->flows, &socket.flow))
+		(void)flow_set_add(book->half_open, &socket.flow);
+}
+
 /* --- dumps ----------------------------------------------------------------------------- */
 
 int book_begin_dump(struct book *book)
 {
+	struct flow flow;
+	size_t cursor = 0;
+
 	if (!book->ended)
 		book->ended = flow_set_new(SIZE_MAX);
 	if (!book->ended)
@@ -145,6 +173,10 @@ int book_begin_dump(struct book *book)
 	flow_set_clear(book->ended);
 	memset(book->listening, 0, sizeof(book->listening));
 	flow_set_mark_stale(book->flows);
+	/* Half-open ones are in no dump. */
+	while (flow_set_next(book->half_open, &cursor, &flow))
+		if (wants(book, &flow))
+			(void)flow_set_add(book->flows, &flow);
 	return 0;
 }
 
@@ -168,6 +200,7 @@ bool book_sweep(struct book *book, size_t n, size_t *cursor)
 
 void book_check_watched(struct book *book, size_t n, size_t *cursor)
 {
+	enum flow_life life;
 	struct flow flow;
 
 	for (; n > 0 && book->n_gone < BOOK_GONE_MAX; n--) {
@@ -175,8 +208,11 @@ void book_check_watched(struct book *book, size_t n, size_t *cursor)
 			*cursor = 0;
 			return;
 		}
-		if (!book->lives(&flow, book->user_data))
+		life = book->life(&flow, book->user_data);
+		if (life == FLOW_GONE)
 			book->gone[book->n_gone++] = flow;
+		else if (life == FLOW_LIVE)
+			(void)flow_set_remove(book->half_open, &flow);
 	}
 }
 
@@ -197,7 +233,8 @@ int book_init(struct book *book, struct flow_set *flows, const struct tracker_op
 
 	*book = (struct book){ .flows = flows, .ops = *ops };
 	book->watched = flow_set_new(SIZE_MAX);
-	if (!book->watched)
+	book->half_open = flow_set_new(BOOK_HALF_OPEN_MAX);
+	if (!book->watched || !book->half_open)
 		return -ENOMEM;
 	while (flow_set_next(flows, &cursor, &flow))
 		if (flow_set_add(book->watched, &flow) < 0)
@@ -208,6 +245,7 @@ int book_init(struct book *book, struct flow_set *flows, const struct tracker_op
 void book_done(struct book *book)
 {
 	flow_set_free(book->watched);
+	flow_set_free(book->half_open);
 	flow_set_free(book->ended);
 	local_addresses_done(&book->local);
 }

@@ -84,16 +84,21 @@ struct nlmsghdr *conntrack_put_get(void *buffer, const struct flow *flow);
 
 struct tcp_socket {
 	bool listens;
+	bool half_open;   /* the last ACK of its handshake has not come yet */
 	bool lives;       /* established, or closing but not over */
-	struct flow flow; /* of one that lives, as if it had been accepted */
+	struct flow flow; /* of one that lives or is half-open, as if it had been accepted */
 	uint16_t port;    /* its own */
 };
 
 /* Returns 0, -ENOMSG for a message that is not about a socket, -EBADMSG for a malformed one. */
 int tcp_socket_parse(const struct nlmsghdr *message, struct tcp_socket *ret_socket);
 
-/* Asks for the sockets that listen and, behind those, the ones that live; for a flow's. */
+/*
+ * Asks for the sockets that listen and, behind those, the ones that live; for the half-open ones;
+ * for a flow's, which may be any of these.
+ */
 struct nlmsghdr *sockets_put_dump(void *buffer, int family);
+struct nlmsghdr *sockets_put_half_open(void *buffer, int family);
 struct nlmsghdr *sockets_put_get(void *buffer, const struct flow *flow);
 
 /* --- local.c: the addresses of this host ----------------------------------------------- */
@@ -112,7 +117,10 @@ bool local_addresses_have(const struct local_addresses *local, const struct addr
 
 /* --- book.c: what messages mean for the set of flows ----------------------------------- */
 
-enum { BOOK_GONE_MAX = 128 };
+enum { BOOK_GONE_MAX = 128, BOOK_HALF_OPEN_MAX = 8192 };
+
+/* What the kernel has of a flow: nothing, or a TCP handshake, or a connection. */
+enum flow_life { FLOW_GONE, FLOW_HALF_OPEN, FLOW_LIVE };
 
 struct book {
 	struct flow_set *flows;
@@ -126,6 +134,9 @@ struct book {
 	 */
 	struct flow_set *watched;
 
+	/* Those of the watched whose handshake had not ended when they were last seen. */
+	struct flow_set *half_open;
+
 	/* The watched flows that the kernel did not know any more when it was asked. */
 	struct flow gone[BOOK_GONE_MAX];
 	size_t n_gone;
@@ -137,8 +148,8 @@ struct book {
 	uint8_t listening[65536 / 8]; /* ports that some socket of the dump listens on */
 	uint64_t n_refused;
 
-	/* Asks the kernel: has a TCP flow a socket, or any flow a live entry? */
-	bool (*lives)(const struct flow *flow, void *user_data);
+	/* Asks the kernel: for the socket of a TCP flow, and for any flow's entry. */
+	enum flow_life (*life)(const struct flow *flow, void *user_data);
 	void *user_data;
 };
 
@@ -166,6 +177,26 @@ void book_end_gone(struct book *book);
 void book_take_event(struct book *book, const struct nlmsghdr *message);
 void book_take_entry(struct book *book, const struct nlmsghdr *message);
 void book_take_socket(struct book *book, const struct nlmsghdr *message);
+void book_take_half_open(struct book *book, const struct nlmsghdr *message);
+
+/* --- search.c: the search for half-open connections ------------------------------------ */
+
+struct search {
+	struct channel channel; /* its own: it does not wait for a dump that is under way */
+	int family;             /* whose sockets are being read; 0: nobody's */
+	size_t n_looks;         /* since it began */
+	uint64_t look_at;       /* when to look again, in ms; 0: never */
+};
+
+/* Begins anew: looks at once, and some more times. */
+void search_begin(struct search *search, uint64_t now_ms);
+
+/* Looks if it is time to, and reads a bounded piece of what was found. Returns 0 or -errno. */
+int search_continue(
+	struct search *search, struct book *book, struct channel_buffer *buffer, uint64_t now_ms);
+
+/* When time alone gives search_continue() something to do, in ms; 0: never. */
+uint64_t search_due(const struct search *search);
 
 /* --- tracker.c ------------------------------------------------------------------------- */
 

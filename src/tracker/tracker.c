@@ -32,6 +32,7 @@ struct tracker {
 	struct tracker_stats stats;
 	struct channel events, entries, sockets, addresses;
 	struct channel ask_entry, ask_socket; /* on their own: dumps answer in between */
+	struct search search;
 	int epoll, timer;
 
 	enum phase phase;
@@ -57,7 +58,7 @@ static uint64_t now_ms(void)
 /* --- asking ---------------------------------------------------------------------------- */
 
 /* If the kernel cannot say, the flow lives: nothing must end by mistake. */
-static bool socket_lives(struct tracker *tracker, const struct flow *flow)
+static enum flow_life socket_life(struct tracker *tracker, const struct flow *flow)
 {
 	_Alignas(struct nlmsghdr) char buffer[CHANNEL_REQUEST_SIZE];
 	const struct nlmsghdr *answer;
@@ -67,10 +68,13 @@ static bool socket_lives(struct tracker *tracker, const struct flow *flow)
 	r = channel_ask(
 		&tracker->ask_socket, sockets_put_get(buffer, flow), &tracker->answer, &answer);
 	if (r < 0)
-		return r != -ENOENT;
+		return r == -ENOENT ? FLOW_GONE : FLOW_LIVE;
 	/* One that listens is found for whoever has none of his own. */
-	return tcp_socket_parse(answer, &socket) == 0 && socket.lives &&
-	       flow_equal(&socket.flow, flow);
+	if (tcp_socket_parse(answer, &socket) < 0 || !flow_equal(&socket.flow, flow))
+		return FLOW_GONE;
+	if (socket.half_open)
+		return FLOW_HALF_OPEN;
+	return socket.lives ? FLOW_LIVE : FLOW_GONE;
 }
 
 static bool entry_lives(struct tracker *tracker, const struct flow *flow)
@@ -89,10 +93,13 @@ static bool entry_lives(struct tracker *tracker, const struct flow *flow)
 	return entry_parse(answer, &entry) == 0 && entry.life == ENTRY_LIVE;
 }
 
-static bool lives(const struct flow *flow, void *user_data)
+static enum flow_life life_of(const struct flow *flow, void *user_data)
 {
-	return (flow->protocol == IPPROTO_TCP && socket_lives(user_data, flow)) ||
-	       entry_lives(user_data, flow);
+	enum flow_life life = FLOW_GONE;
+
+	if (flow->protocol == IPPROTO_TCP)
+		life = socket_life(user_data, flow);
+	return life != FLOW_LIVE && entry_lives(user_data, flow) ? FLOW_LIVE : life;
 }
 
 /* --- dumps ----------------------------------------------------------------------------- */
@@ -324,10 +331,17 @@ static void sweep(struct tracker *tracker)
 	tracker->book.ops.complete(tracker->book.ops.user_data);
 }
 
+/* The earlier of two moments of which 0 is never. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
 static int set_timer(struct tracker *tracker)
 {
 	bool at_once = tracker->phase == PHASE_SWEEP || tracker->book.n_gone > 0;
-	uint64_t at = at_once ? 1 : tracker->watch_at; /* 1: a moment that has passed already */
+	uint64_t due = earlier(tracker->watch_at, search_due(&tracker->search));
+	uint64_t at = at_once ? 1 : due; /* 1: a moment that has passed already */
 	const struct itimerspec spec = {
 		.it_value = { .tv_sec = (time_t)(at / 1000),
 			.tv_nsec = (long)(at % 1000) * 1000000 },
@@ -363,6 +377,9 @@ int tracker_dispatch(struct tracker *tracker)
 	r = read_pages(tracker);
 	if (r < 0)
 		return r;
+	r = search_continue(&tracker->search, &tracker->book, &tracker->buffer, now_ms());
+	if (r < 0)
+		return r;
 	sweep(tracker);
 	check_watched(tracker);
 	if (tracker->resync && !tracker->overrun && tracker->phase == PHASE_IDLE) {
@@ -378,6 +395,12 @@ int tracker_resync(struct tracker *tracker)
 	tracker->resync = true;
 	tracker->stats.complete = false;
 	return tracker->phase == PHASE_IDLE && !tracker->overrun ? begin_dump(tracker) : 0;
+}
+
+int tracker_find_half_open(struct tracker *tracker)
+{
+	search_begin(&tracker->search, now_ms());
+	return set_timer(tracker);
 }
 
 /* --- life ------------------------------------------------------------------------------ */
@@ -403,6 +426,7 @@ static int open_channels(struct tracker *tracker)
 		{ &tracker->sockets, NETLINK_SOCK_DIAG, 0, true },
 		{ &tracker->addresses, NETLINK_ROUTE, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
 			true },
+		{ &tracker->search.channel, NETLINK_SOCK_DIAG, 0, true },
 		{ &tracker->ask_entry, NETLINK_NETFILTER, 0, false },
 		{ &tracker->ask_socket, NETLINK_SOCK_DIAG, 0, false },
 	};
@@ -464,7 +488,7 @@ int tracker_open_tuned(struct flow_set *flows, const struct tracker_ops *ops,
 	r = book_init(&tracker->book, flows, ops);
 	if (r < 0)
 		return r;
-	tracker->book.lives = lives;
+	tracker->book.life = life_of;
 	tracker->book.user_data = tracker;
 	r = open_channels(tracker);
 	if (r < 0)
@@ -499,6 +523,7 @@ void tracker_free(struct tracker *tracker)
 	channel_close(&tracker->entries);
 	channel_close(&tracker->sockets);
 	channel_close(&tracker->addresses);
+	channel_close(&tracker->search.channel);
 	channel_close(&tracker->ask_entry);
 	channel_close(&tracker->ask_socket);
 	close_p(&tracker->epoll);

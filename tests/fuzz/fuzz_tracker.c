@@ -23,10 +23,10 @@ static void changed(const struct flow *flow, bool began, void *user_data)
 }
 
 /* Some live, some do not, whatever is asked first. */
-static bool lives(const struct flow *flow, void *user_data)
+static enum flow_life life_of(const struct flow *flow, void *user_data)
 {
 	(void)user_data;
-	return flow->client_port % 2 == 0;
+	return flow->client_port % 3;
 }
 
 static void feed(struct book *book, const void *datagram, size_t size,
@@ -50,8 +50,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!datagram || !flows || book_init(&book, flows, &ops) < 0)
 		return 0;
-	book.lives = lives;
+	book.life = life_of;
 	memcpy(datagram, data, size);
+	feed(&book, datagram, size, book_take_event);
+	feed(&book, datagram, size, book_take_half_open);
 	feed(&book, datagram, size, book_take_event);
 	if (book_begin_dump(&book) < 0)
 		abort();
@@ -61,8 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	book_end_dump(&book);
 	while (!book_sweep(&book, 1, &cursor))
 		;
-	/* What is looked after is in the set. */
-	if (flow_set_count(book.watched) > flow_set_count(flows))
+	/* What is looked after is in the set, and half-open ones are looked after. */
+	if (flow_set_count(book.watched) > flow_set_count(flows) ||
+		flow_set_count(book.half_open) > flow_set_count(book.watched))
 		abort();
 	cursor = 0;
 	book_check_watched(&book, FLOWS_MAX + 1, &cursor);

@@ -8,17 +8,21 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+enum { FLOWS_MAX = 10000 };
+
 struct reader {
 	struct flow_set *flows;
 	struct book book;
-	bool alive; /* what the kernel says when it is asked */
+	enum flow_life life; /* what the kernel says when it is asked */
+	uint16_t unwanted;   /* client's port */
 	unsigned int n_asked, n_began, n_ended;
 };
 
 static bool wants(const struct flow *flow, void *user_data)
 {
-	(void)user_data;
-	return flow->vip_port == 80;
+	const struct reader *r = user_data;
+
+	return flow->vip_port == 80 && flow->client_port != r->unwanted;
 }
 
 static void changed(const struct flow *flow, bool began, void *user_data)
@@ -29,13 +33,13 @@ static void changed(const struct flow *flow, bool began, void *user_data)
 	*(began ? &r->n_began : &r->n_ended) += 1;
 }
 
-static bool lives(const struct flow *flow, void *user_data)
+static enum flow_life life_of(const struct flow *flow, void *user_data)
 {
 	struct reader *r = user_data;
 
 	(void)flow;
 	r->n_asked++;
-	return r->alive;
+	return r->life;
 }
 
 static int make_reader(void **state)
@@ -44,10 +48,10 @@ static int make_reader(void **state)
 	const struct tracker_ops ops = { .wants = wants, .changed = changed, .user_data = r };
 
 	assert_non_null(r);
-	r->flows = flow_set_new(100);
+	r->flows = flow_set_new(FLOWS_MAX);
 	assert_non_null(r->flows);
 	assert_int_equal(book_init(&r->book, r->flows, &ops), 0);
-	r->book.lives = lives;
+	r->book.life = life_of;
 	r->book.user_data = r;
 	*state = r;
 	return 0;
@@ -225,7 +229,7 @@ static void test_destroyed_entry_of_udp_ends_its_flow(void **state)
 
 	event(r, &entry);
 	assert_counts(r, 1, 0, 0);
-	r->alive = true;
+	r->life = FLOW_LIVE;
 	entry.destroyed = true;
 	event(r, &entry);
 	event(r, &entry);
@@ -243,7 +247,7 @@ static void test_destroyed_entry_of_tcp(void **state)
 	event_of_tcp(r, 2, TCP_CONNTRACK_ESTABLISHED);
 	destroyed(r, 1);
 	assert_counts(r, 2, 1, 0);
-	r->alive = true;
+	r->life = FLOW_LIVE;
 	destroyed(r, 2);
 	assert_counts(r, 2, 1, 1);
 	assert_int_equal(r->n_asked, 2);
@@ -253,7 +257,7 @@ static void test_destroyed_entry_of_tcp(void **state)
 	book_check_watched(&r->book, 10, &cursor);
 	assert_int_equal(cursor, 0);
 	assert_counts(r, 2, 1, 1);
-	r->alive = false;
+	r->life = FLOW_GONE;
 	check_watched(r, 10, &cursor);
 	assert_counts(r, 2, 2, 0);
 }
@@ -267,7 +271,7 @@ static void test_untold_state(void **state)
 	event_of_tcp(r, 1, -1);
 	assert_int_equal(r->n_asked, 1);
 	assert_counts(r, 0, 0, 0);
-	r->alive = true;
+	r->life = FLOW_LIVE;
 	event_of_tcp(r, 1, -1);
 	assert_counts(r, 1, 0, 0);
 	/* Of a known one nobody needs to ask. */
@@ -412,13 +416,198 @@ static void test_sockets(void **state)
 	assert_counts(r, began, 1, began - 1);
 }
 
+/* --- half-open connections ------------------------------------------------------------- */
+
+static void half_open_seen(struct reader *r, uint16_t port)
+{
+	const struct socket_message socket = { AF_INET, TCP_SYN_RECV, "192.0.2.100", "192.0.2.2",
+		80, port };
+	_Alignas(struct nlmsghdr) char buffer[MESSAGE_SIZE];
+
+	book_take_half_open(&r->book, put_socket(buffer, &socket));
+}
+
+static void assert_half_open(const struct reader *r, size_t n)
+{
+	assert_int_equal(flow_set_count(r->book.half_open), n);
+}
+
+static void test_which_sockets_are_half_open(void **state)
+{
+	static const struct {
+		struct socket_message socket;
+		bool begins;
+	} cases[] = {
+		{ { AF_INET, TCP_SYN_RECV, "192.0.2.100", "192.0.2.2", 80, 1 }, true },
+		{ { AF_INET, TCP_SYN_RECV, "192.0.2.100", "192.0.2.2", 80, 1 }, false },
+		{ { AF_INET6, TCP_SYN_RECV, "2001:db8::100", "2001:db8::2", 80, 1 }, true },
+		{ { AF_INET6, TCP_SYN_RECV, "::ffff:192.0.2.100", "::ffff:192.0.2.2", 80, 2 },
+			true },
+		{ { AF_INET, TCP_ESTABLISHED, "192.0.2.100", "192.0.2.2", 80, 3 }, false },
+		{ { AF_INET, TCP_SYN_SENT, "192.0.2.100", "192.0.2.2", 80, 4 }, false },
+		{ { AF_INET, TCP_LISTEN, "192.0.2.100", "0.0.0.0", 80, 0 }, false },
+		{ { AF_INET, TCP_SYN_RECV, "192.0.2.100", "192.0.2.2", 81, 5 }, false },
+		{ { AF_INET, TCP_SYN_RECV, "192.0.2.100", "127.0.0.1", 80, 6 }, false },
+		{ { AF_INET6, TCP_SYN_RECV, "::ffff:192.0.2.100", "2001:db8::2", 80, 7 }, false },
+	};
+	struct reader *r = *state;
+	_Alignas(struct nlmsghdr) char buffer[MESSAGE_SIZE];
+	unsigned int began = 0;
+
+	give_addresses(r);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		book_take_half_open(&r->book, put_socket(buffer, &cases[i].socket));
+		began += cases[i].begins;
+		assert_counts(r, began, 0, began);
+		assert_half_open(r, began);
+	}
+}
+
+/* Its own events may come later than it was found. */
+static void test_half_open_becomes_live(void **state)
+{
+	struct reader *r = *state;
+	struct entry_message sent = tcp(1, TCP_CONNTRACK_SYN_SENT);
+
+	sent.answered = false;
+	half_open_seen(r, 1);
+	event(r, &sent);
+	event_of_tcp(r, 1, TCP_CONNTRACK_SYN_RECV);
+	assert_counts(r, 1, 0, 1);
+	assert_half_open(r, 1);
+	event_of_tcp(r, 1, TCP_CONNTRACK_ESTABLISHED);
+	assert_counts(r, 1, 0, 0);
+	assert_half_open(r, 0);
+	/* An older page of the search. */
+	half_open_seen(r, 1);
+	assert_counts(r, 1, 0, 0);
+	event_of_tcp(r, 1, TCP_CONNTRACK_TIME_WAIT);
+	assert_counts(r, 1, 1, 0);
+	assert_int_equal(r->n_asked, 0);
+}
+
+/* The port was another connection's, whose end is told only now. */
+static void test_half_open_from_a_port_used_before(void **state)
+{
+	struct reader *r = *state;
+
+	half_open_seen(r, 1);
+	r->life = FLOW_HALF_OPEN;
+	event_of_tcp(r, 1, TCP_CONNTRACK_LAST_ACK);
+	event_of_tcp(r, 2, TCP_CONNTRACK_LAST_ACK);
+	assert_counts(r, 2, 0, 0);
+	event_of_tcp(r, 2, TCP_CONNTRACK_TIME_WAIT);
+	assert_counts(r, 2, 1, 0);
+	half_open_seen(r, 2);
+	event_of_tcp(r, 2, TCP_CONNTRACK_CLOSE);
+	destroyed(r, 2);
+	assert_counts(r, 3, 1, 1);
+	assert_half_open(r, 1);
+	r->life = FLOW_GONE;
+	event_of_tcp(r, 2, TCP_CONNTRACK_CLOSE);
+	assert_counts(r, 3, 2, 0);
+	assert_half_open(r, 0);
+}
+
+/* No event may tell: conntrack does not, of entries that were made while nobody listened. */
+static void test_half_open_is_asked_after(void **state)
+{
+	struct reader *r = *state;
+	size_t cursor = 0;
+
+	half_open_seen(r, 1);
+	r->life = FLOW_HALF_OPEN;
+	check_watched(r, 10, &cursor);
+	assert_half_open(r, 1);
+	r->life = FLOW_LIVE;
+	check_watched(r, 10, &cursor);
+	assert_counts(r, 1, 0, 1);
+	assert_half_open(r, 0);
+	half_open_seen(r, 2);
+	r->life = FLOW_GONE;
+	check_watched(r, 10, &cursor);
+	assert_counts(r, 2, 2, 0);
+	assert_half_open(r, 0);
+}
+
+/* Somebody marks the entry in the midst of the handshake. */
+static void test_half_open_and_untold_state(void **state)
+{
+	struct reader *r = *state;
+
+	r->life = FLOW_HALF_OPEN;
+	event_of_tcp(r, 1, -1);
+	assert_counts(r, 0, 0, 0);
+	half_open_seen(r, 1);
+	event_of_tcp(r, 1, -1);
+	assert_counts(r, 1, 0, 1);
+	assert_half_open(r, 1);
+	r->life = FLOW_LIVE;
+	event_of_tcp(r, 1, -1);
+	assert_counts(r, 1, 0, 0);
+	assert_half_open(r, 0);
+}
+
+static void test_half_open_and_dumps(void **state)
+{
+	struct reader *r = *state;
+
+	half_open_seen(r, 1);
+	half_open_seen(r, 2);
+	assert_int_equal(book_begin_dump(&r->book), 0);
+	dumped_tcp(r, 1, TCP_CONNTRACK_SYN_RECV);
+	dumped_tcp(r, 2, TCP_CONNTRACK_ESTABLISHED);
+	half_open_seen(r, 3);
+	sweep(r);
+	assert_counts(r, 3, 0, 3);
+	assert_half_open(r, 2);
+	/* Another dump, because other flows are wanted. */
+	r->unwanted = 1;
+	assert_int_equal(book_begin_dump(&r->book), 0);
+	dumped_tcp(r, 2, TCP_CONNTRACK_ESTABLISHED);
+	sweep(r);
+	assert_counts(r, 3, 1, 2);
+	assert_half_open(r, 1);
+}
+
+static void test_flood_of_half_open_ones(void **state)
+{
+	struct reader *r = *state;
+	size_t cursor = 0;
+
+	for (uint16_t port = 1; port <= BOOK_HALF_OPEN_MAX + 5; port++)
+		half_open_seen(r, port);
+	assert_counts(r, BOOK_HALF_OPEN_MAX, 0, BOOK_HALF_OPEN_MAX);
+	assert_int_equal(r->book.n_refused, 5);
+	event_of_tcp(r, BOOK_HALF_OPEN_MAX + 1, TCP_CONNTRACK_ESTABLISHED);
+	assert_int_equal(r->n_began, BOOK_HALF_OPEN_MAX + 1);
+	check_watched(r, 1, &cursor);
+	half_open_seen(r, BOOK_HALF_OPEN_MAX + 2);
+	assert_int_equal(r->n_began, BOOK_HALF_OPEN_MAX + 2);
+	assert_int_equal(r->book.n_refused, 5);
+}
+
+static void test_half_open_and_a_full_set(void **state)
+{
+	struct reader *r = *state;
+
+	for (uint16_t port = 1; port <= FLOWS_MAX; port++)
+		event_of_tcp(r, port, TCP_CONNTRACK_ESTABLISHED);
+	half_open_seen(r, FLOWS_MAX + 1);
+	assert_counts(r, FLOWS_MAX, 0, 0);
+	assert_half_open(r, 0);
+	assert_int_equal(r->book.n_refused, 1);
+}
+
+/* --- watched flows --------------------------------------------------------------------- */
+
 /* Watched flows have their turn in pieces, whoever goes meanwhile. */
 static void test_watched_flows_have_turns(void **state)
 {
 	struct reader *r = *state;
 	size_t cursor = 0;
 
-	r->alive = true;
+	r->life = FLOW_LIVE;
 	for (uint16_t port = 1; port <= 10; port++)
 		dumped_tcp(r, port, TCP_CONNTRACK_ESTABLISHED);
 	book_check_watched(&r->book, 4, &cursor);
@@ -427,7 +616,7 @@ static void test_watched_flows_have_turns(void **state)
 	book_check_watched(&r->book, 4, &cursor);
 	assert_int_equal(r->n_asked, 10);
 	assert_int_equal(cursor, 0);
-	r->alive = false;
+	r->life = FLOW_GONE;
 	check_watched(r, 4, &cursor);
 	assert_counts(r, 10, 4, 6);
 	check_watched(r, 100, &cursor);
@@ -484,6 +673,7 @@ static void test_cut_messages(void **state)
 		book_take_socket(&r->book, message);
 		message->nlmsg_type = 20; /* SOCK_DIAG_BY_FAMILY */
 		book_take_socket(&r->book, message);
+		book_take_half_open(&r->book, message);
 	}
 	/* Only the state is at the end, without which the kernel is asked. */
 	assert_counts(r, 0, 0, 0);
@@ -532,6 +722,14 @@ int main(void)
 		reader_test(test_dump_raises_nobody_from_the_dead),
 		reader_test(test_sweep_ends_what_was_not_met),
 		reader_test(test_sockets),
+		reader_test(test_which_sockets_are_half_open),
+		reader_test(test_half_open_becomes_live),
+		reader_test(test_half_open_from_a_port_used_before),
+		reader_test(test_half_open_is_asked_after),
+		reader_test(test_half_open_and_untold_state),
+		reader_test(test_half_open_and_dumps),
+		reader_test(test_flood_of_half_open_ones),
+		reader_test(test_half_open_and_a_full_set),
 		reader_test(test_watched_flows_have_turns),
 		reader_test(test_event_that_was_under_way),
 		reader_test(test_flows_of_an_earlier_tracker_are_watched),

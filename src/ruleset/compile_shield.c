@@ -33,22 +33,6 @@ static const char *vip_set(struct compiler *c, int family)
 	return set->name;
 }
 
-static void compile_drop(struct compiler *c, struct ruleset_chain *chain, int family)
-{
-	struct build *b = &c->build;
-	struct ruleset_rule *rule;
-
-	if (!compile_plan_has_family(c->plan, family))
-		return;
-	rule = build_rule(b, chain, build_text(b, "its client will send it again"), origin(c));
-	rule_match_set(rule, family == AF_INET ? FIELD_IP_DESTINATION : FIELD_IP6_DESTINATION,
-		vip_set(c, family));
-	build_statement(rule, STATEMENT_COUNTER);
-	if (!b->failed)
-		rule->counter.of = build_text(b, SHIELD_COUNTER);
-	rule_verdict(rule, VERDICT_DROP, NULL);
-}
-
 /* Not ICMP: nothing is reset by it, and what of it is for this host is accepted without a trace. */
 static const char *protocol_set(struct compiler *c)
 {
@@ -63,9 +47,27 @@ static const char *protocol_set(struct compiler *c)
 	return set->name;
 }
 
+static void compile_drop(
+	struct compiler *c, struct ruleset_chain *chain, int family, const char *protocols)
+{
+	struct build *b = &c->build;
+	struct ruleset_rule *rule;
+
+	if (!compile_plan_has_family(c->plan, family))
+		return;
+	rule = build_rule(b, chain, build_text(b, "its client will send it again"), origin(c));
+	rule_match_set(rule, family == AF_INET ? FIELD_IP_DESTINATION : FIELD_IP6_DESTINATION,
+		vip_set(c, family));
+	rule_match_set(rule, FIELD_META_L4PROTO, protocols);
+	build_statement(rule, STATEMENT_COUNTER);
+	if (!b->failed)
+		rule->counter.of = build_text(b, SHIELD_COUNTER);
+	rule_verdict(rule, VERDICT_DROP, NULL);
+}
+
+/* The priority comes first: this host's own share of the VIPs' packets leaves by it. */
 static void compile_input(struct compiler *c, const char *shield)
 {
-	const char *protocols = protocol_set(c);
 	struct build *b = &c->build;
 	struct ruleset_chain *chain = build_chain(b, build_text(b, "input"), origin(c));
 	struct ruleset_rule *rule = build_rule(b, chain,
@@ -76,7 +78,6 @@ static void compile_input(struct compiler *c, const char *shield)
 	rule_match(rule, FIELD_META_PRIORITY, build_number(COMPILE_SEEN));
 	rule->statements[0].negate = true;
 	rule_match(rule, FIELD_META_IIFNAME, compile_interface_name(c));
-	rule_match_set(rule, FIELD_META_L4PROTO, protocols);
 	rule_verdict(rule, VERDICT_GOTO, shield);
 }
 
@@ -85,7 +86,7 @@ int compile_shield(const struct plan *plan, struct ruleset *ruleset)
 	struct compiler c = { .build.ruleset = ruleset, .plan = plan };
 	struct build *b = &c.build;
 	struct ruleset_chain *chain;
-	const char *name;
+	const char *protocols, *name;
 
 	if (plan->n_groups == 0)
 		return 0;
@@ -94,10 +95,11 @@ int compile_shield(const struct plan *plan, struct ruleset *ruleset)
 			plan->interface));
 	b->table->name = RULESET_SHIELD_NAME;
 	b->table->owned = true;
+	protocols = protocol_set(&c);
 	chain = build_chain(b, build_text(b, "shield"), origin(&c));
 	name = chain->name;
-	compile_drop(&c, chain, AF_INET);
-	compile_drop(&c, chain, AF_INET6);
+	compile_drop(&c, chain, AF_INET, protocols);
+	compile_drop(&c, chain, AF_INET6, protocols);
 	compile_input(&c, name);
 	return b->failed ? -ENOMEM : 0;
 }

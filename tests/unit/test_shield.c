@@ -31,7 +31,7 @@ static struct ruleset *shielded(const char *text)
 
 /* --- text ----------------------------------------------------------------------- */
 
-#define DROP "counter drop comment \"its client will send it again\"\n"
+#define DROP "meta l4proto @protocols counter drop comment \"its client will send it again\"\n"
 
 static void assert_body(const char *conf, const char *object, const char *expected)
 {
@@ -53,7 +53,7 @@ static void test_text(void **state)
 	(void)state;
 	assert_body(DUAL, "chain input",
 		"type filter hook input priority filter - 10; policy accept;\n"
-		"meta priority != 6472:0 iifname \"eth0\" meta l4proto @protocols goto shield "
+		"meta priority != 6472:0 iifname \"eth0\" goto shield "
 		"comment \"not seen by drover's rules there: somebody has flushed them\"\n");
 	assert_body(DUAL, "chain shield", "ip daddr @vips " DROP "ip6 daddr @vips6 " DROP);
 	assert_body(DUAL, "set protocols", "type inet_proto\nsize 64\nelements = {\ntcp, udp\n}\n");
@@ -148,8 +148,8 @@ static void test_it_ends_with_its_socket(void **state)
 	assert_int_equal(nft_read(k->nft, &got), 0);
 	assert_difference(got, ruleset,
 		"add table drover-shield\nadd chain shield\nadd chain input\n"
-		"add set vips\nadd 1 elements of vips\nadd set vips6\nadd 2 elements of vips6\n"
 		"add set protocols\nadd 2 elements of protocols\n"
+		"add set vips\nadd 1 elements of vips\nadd set vips6\nadd 2 elements of vips6\n"
 		"add 2 rule shield\nadd rule input\n");
 	install(k->nft, ruleset);
 }

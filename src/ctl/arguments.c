@@ -116,7 +116,7 @@ int arguments_drain(int argument_count, char **arguments, json_t *request, char 
 	bool wait = take_option(&argument_count, arguments, "--wait");
 	int r = arguments_member(argument_count, arguments, request, reterr_why);
 
-	return r < 0 ? r : add_truth(request, "wait", wait);
+	return r < 0 || !wait ? r : add_truth(request, "wait", true);
 }
 
 int arguments_flows(int argument_count, char **arguments, json_t *request, char **reterr_why)

@@ -256,6 +256,8 @@ static void print_flows(struct view *view, const json_t *reply)
 	const json_t *flows = json_object_get(reply, "flows");
 	char known[REPLY_NUMBER_MAX], own[REPLY_NUMBER_MAX], pinned[REPLY_NUMBER_MAX];
 
+	if (!json_is_object(flows))
+		return;
 	view_line(view, TEXT_PLAIN, "connections    %s known, %s of them end here, %s pinned",
 		reply_number(flows, "known", known), reply_number(flows, "own", own),
 		reply_number(flows, "pinned", pinned));

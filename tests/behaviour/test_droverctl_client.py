@@ -476,8 +476,8 @@ def test_usage_errors(arguments, message):
     assert done.returncode == 2
 
 
-ALL = "status members services rules explain activate standby drain enable disable weight " \
-      "reload ready"
+ALL = "status members services flows rules explain activate standby drain enable disable weight " \
+      "reload ready keygen"
 
 
 @pytest.mark.parametrize("name, message", [

@@ -69,12 +69,15 @@ int tracker_resync(struct tracker *tracker);
 
 /*
  * Packets are about to go to other hosts: has the TCP connections in the set whose handshake has
- * not ended, for their last ACK to come here still. tracker_dispatch() looks for them in sock_diag
- * at once and for about a second more, since SYNs come until the packets do go elsewhere; one
+ * not ended, for their last ACK to come here still. tracker_dispatch() looks for them at once and
+ * some more times within about a second, since SYNs come until the packets do go elsewhere; one
  * whose last ACK is lost to another host stays half-open for long (tcp_synack_retries) and is met
  * by the next look. It lives on as any other flow when its handshake ends, or ends within about
- * 10 s after its socket. No more than 8192 are taken at a time: a flood of SYNs has its room.
- * Handshakes by SYN cookie have no socket, and are not found. Returns 0 or -errno.
+ * 10 s after its socket.
+ *
+ * Conntrack tells of handshakes, and sock_diag which of them are under way still: of the last 8192,
+ * and no more than as many are taken at a time, lest a flood of SYNs floods the set. Those by SYN
+ * cookie have no socket, and are not found. Returns 0 or -errno.
  */
 int tracker_find_half_open(struct tracker *tracker);
 

@@ -121,10 +121,10 @@ static void compile_rest(struct compiler *c, struct ruleset_chain *chain)
 		.n_fields = 1,
 	};
 	struct build *b = &c->build;
+	struct ruleset_rule *rule = build_rule(
+		b, chain, build_text(b, "no service: for this host"), compile_group_origin(c));
 
-	rule_look_up(build_rule(b, chain, build_text(b, "no service: for this host"),
-			     compile_group_origin(c)),
-		STATEMENT_VMAP, protocol, c->unserved);
+	rule_look_up(rule, STATEMENT_VMAP, protocol, c->unserved);
 }
 
 static void compile_unserved(struct compiler *c)

@@ -59,6 +59,38 @@ static bool is_ours(const struct book *book, const struct entry *entry)
 	return entry->mirrored || local_addresses_have(&book->local, &entry->answerer);
 }
 
+/* --- half-open connections ------------------------------------------------------------- */
+
+static void note_handshake(struct book *book, const struct entry *entry)
+{
+	if (wants(book, &entry->flow) && is_ours(book, entry))
+		book->handshakes[book->n_handshakes++ % BOOK_HANDSHAKES_MAX] = entry->flow;
+}
+
+/* Most of them have ended meanwhile: either the flow is known, or nobody has it any more. */
+static void take_half_open(struct book *book, const struct flow *flow)
+{
+	if (flow_set_has(book->flows, flow) || !wants(book, flow) ||
+		book->life(flow, book->user_data) != FLOW_HALF_OPEN)
+		return;
+	if (flow_set_count(book->half_open) >= BOOK_HALF_OPEN_MAX) {
+		book->n_refused++;
+		return;
+	}
+	begin_flow(book, flow, false);
+	if (flow_set_has(book->flows, flow))
+		(void)flow_set_add(book->half_open, flow);
+}
+
+bool book_find_half_open(struct book *book, size_t n, uint64_t *cursor)
+{
+	if (*cursor + BOOK_HANDSHAKES_MAX < book->n_handshakes)
+		*cursor = book->n_handshakes - BOOK_HANDSHAKES_MAX;
+	for (; n > 0 && *cursor < book->n_handshakes; n--)
+		take_half_open(book, &book->handshakes[(*cursor)++ % BOOK_HANDSHAKES_MAX]);
+	return *cursor == book->n_handshakes;
+}
+
 /* --- messages -------------------------------------------------------------------------- */
 
 /*
@@ -86,6 +118,10 @@ void book_take_event(struct book *book, const struct nlmsghdr *message)
 
 	if (entry_parse(message, &entry) < 0 || entry.life == ENTRY_OPENING)
 		return;
+	if (entry.life == ENTRY_HALF_OPEN) {
+		note_handshake(book, &entry);
+		return;
+	}
 	if (entry.life == ENTRY_OVER) {
 		take_end(book, &entry);
 		return;
@@ -137,25 +173,6 @@ void book_take_socket(struct book *book, const struct nlmsghdr *message)
 		return;
 	if (wants(book, &socket.flow) && !local_addresses_have(&book->local, &socket.flow.client))
 		begin_flow(book, &socket.flow, false);
-}
-
-/* Only who was asked has such a socket. Of a flow that is known already, conntrack tells more. */
-void book_take_half_open(struct book *book, const struct nlmsghdr *message)
-{
-	struct tcp_socket socket;
-
-	if (tcp_socket_parse(message, &socket) < 0 || !socket.half_open)
-		return;
-	if (flow_set_has(book->flows, &socket.flow) || !wants(book, &socket.flow) ||
-		local_addresses_have(&book->local, &socket.flow.client))
-		return;
-	if (flow_set_count(book->half_open) >= BOOK_HALF_OPEN_MAX) {
-		book->n_refused++;
-		return;
-	}
-	begin_flow(book, &socket.flow, false);
-	if (flow_set_has(book->flows, &socket.flow))
-		(void)flow_set_add(book->half_open, &socket.flow);
 }
 
 /* --- dumps ----------------------------------------------------------------------------- */
@@ -234,7 +251,8 @@ int book_init(struct book *book, struct flow_set *flows, const struct tracker_op
 	*book = (struct book){ .flows = flows, .ops = *ops };
 	book->watched = flow_set_new(SIZE_MAX);
 	book->half_open = flow_set_new(BOOK_HALF_OPEN_MAX);
-	if (!book->watched || !book->half_open)
+	book->handshakes = calloc(BOOK_HANDSHAKES_MAX, sizeof(*book->handshakes));
+	if (!book->watched || !book->half_open || !book->handshakes)
 		return -ENOMEM;
 	while (flow_set_next(flows, &cursor, &flow))
 		if (flow_set_add(book->watched, &flow) < 0)
@@ -246,6 +264,7 @@ void book_done(struct book *book)
 {
 	flow_set_free(book->watched);
 	flow_set_free(book->half_open);
+	free(book->handshakes);
 	flow_set_free(book->ended);
 	local_addresses_done(&book->local);
 }

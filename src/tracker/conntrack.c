@@ -106,6 +106,8 @@ static enum entry_life tcp_life(const struct attributes *message, bool answered)
 	if (!read_bytes(tcp.at[CTA_PROTOINFO_TCP_STATE], &state, sizeof(state)))
 		return answered ? ENTRY_UNTOLD : ENTRY_OPENING;
 	switch (state) {
+	case TCP_CONNTRACK_SYN_RECV:
+		return answered ? ENTRY_HALF_OPEN : ENTRY_OPENING;
 	case TCP_CONNTRACK_ESTABLISHED:
 	case TCP_CONNTRACK_FIN_WAIT:
 	case TCP_CONNTRACK_CLOSE_WAIT:

@@ -56,7 +56,8 @@ int message_verdict(const struct nlmsghdr *message);
 /* --- conntrack.c: conntrack's messages ------------------------------------------------- */
 
 enum entry_life {
-	ENTRY_OPENING, /* no handshake yet, or no answer */
+	ENTRY_OPENING,   /* no handshake yet, or no answer */
+	ENTRY_HALF_OPEN, /* TCP: SYN and SYN-ACK */
 	ENTRY_LIVE,
 	ENTRY_UNTOLD, /* it is answered, but the message does not tell the state of TCP */
 	ENTRY_OVER,
@@ -93,12 +94,8 @@ struct tcp_socket {
 /* Returns 0, -ENOMSG for a message that is not about a socket, -EBADMSG for a malformed one. */
 int tcp_socket_parse(const struct nlmsghdr *message, struct tcp_socket *ret_socket);
 
-/*
- * Asks for the sockets that listen and, behind those, the ones that live; for the half-open ones;
- * for a flow's, which may be any of these.
- */
+/* Asks for the sockets that listen and, behind those, the ones that live; for a flow's. */
 struct nlmsghdr *sockets_put_dump(void *buffer, int family);
-struct nlmsghdr *sockets_put_half_open(void *buffer, int family);
 struct nlmsghdr *sockets_put_get(void *buffer, const struct flow *flow);
 
 /* --- local.c: the addresses of this host ----------------------------------------------- */
@@ -117,7 +114,7 @@ bool local_addresses_have(const struct local_addresses *local, const struct addr
 
 /* --- book.c: what messages mean for the set of flows ----------------------------------- */
 
-enum { BOOK_GONE_MAX = 128, BOOK_HALF_OPEN_MAX = 8192 };
+enum { BOOK_GONE_MAX = 128, BOOK_HANDSHAKES_MAX = 8192, BOOK_HALF_OPEN_MAX = 8192 };
 
 /* What the kernel has of a flow: nothing, or a TCP handshake, or a connection. */
 enum flow_life { FLOW_GONE, FLOW_HALF_OPEN, FLOW_LIVE };
@@ -136,6 +133,14 @@ struct book {
 
 	/* Those of the watched whose handshake had not ended when they were last seen. */
 	struct flow_set *half_open;
+
+	/*
+	 * The last handshakes that conntrack told of, number n at n % BOOK_HANDSHAKES_MAX: who may
+	 * be half-open when that is asked. To have sock_diag list them would walk through all
+	 * sockets there are, a second for millions.
+	 */
+	struct flow *handshakes;
+	uint64_t n_handshakes; /* told so far */
 
 	/* The watched flows that the kernel did not know any more when it was asked. */
 	struct flow gone[BOOK_GONE_MAX];
@@ -173,31 +178,16 @@ bool book_sweep(struct book *book, size_t n, size_t *cursor);
 void book_check_watched(struct book *book, size_t n, size_t *cursor);
 void book_end_gone(struct book *book);
 
+/*
+ * Takes those of the last handshakes that have not ended; up to n of them are looked at. Returns
+ * true when there are no more; *cursor begins with 0.
+ */
+bool book_find_half_open(struct book *book, size_t n, uint64_t *cursor);
+
 /* Takes in a message. Malformed ones, and those about something else, change nothing. */
 void book_take_event(struct book *book, const struct nlmsghdr *message);
 void book_take_entry(struct book *book, const struct nlmsghdr *message);
 void book_take_socket(struct book *book, const struct nlmsghdr *message);
-void book_take_half_open(struct book *book, const struct nlmsghdr *message);
-
-/* --- search.c: the search for half-open connections ------------------------------------ */
-
-struct search {
-	struct channel channel; /* its own: it does not wait for a dump that is under way */
-	int family;             /* whose sockets are being read; 0: nobody's */
-	size_t n_looks;         /* since it began */
-	uint64_t look_at;       /* when to look again, in ms; 0: never */
-};
-
-/* Begins anew: looks at once, and some more times. */
-void search_begin(struct search *search, uint64_t now_ms);
-
-/* Looks if it is time to, and reads a bounded piece of what was found. Returns 0 or -errno. */
-int search_continue(
-	struct search *search, struct book *book, struct channel_buffer *buffer, uint64_t now_ms);
-
-/* When time alone gives search_continue() something to do, in ms; 0: never. */
-uint64_t search_due(const struct search *search);
-
 /* --- tracker.c ------------------------------------------------------------------------- */
 
 /* What tests change. */

@@ -46,6 +46,7 @@ int tcp_socket_parse(const struct nlmsghdr *message, struct tcp_socket *ret_sock
 		return -ENOMSG;
 	state = diag->idiag_state < 32 ? 1U << diag->idiag_state : 0;
 	socket.listens = state == 1U << TCP_LISTEN;
+	/* The kernel's own TCP_NEW_SYN_RECV is told as this one (inet_req_diag_fill()). */
 	socket.half_open = state == 1U << TCP_SYN_RECV;
 	socket.lives = state & STATES_ALIVE;
 	socket.port = ntohs(diag->id.idiag_sport);
@@ -84,19 +85,6 @@ struct nlmsghdr *sockets_put_dump(void *buffer, int family)
 	struct nlmsghdr *message = put_request(buffer, family, &request);
 
 	request->idiag_states = STATES_ALIVE | 1U << TCP_LISTEN;
-	return message;
-}
-
-/*
- * The kernel's own state of one that has only been asked for, TCP_NEW_SYN_RECV, is meant as well
- * (inet_diag_dump_icsk()), and told as this one (inet_req_diag_fill()).
- */
-struct nlmsghdr *sockets_put_half_open(void *buffer, int family)
-{
-	struct inet_diag_req_v2 *request;
-	struct nlmsghdr *message = put_request(buffer, family, &request);
-
-	request->idiag_states = 1U << TCP_SYN_RECV;
 	return message;
 }
 

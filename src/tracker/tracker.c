@@ -20,8 +20,16 @@ enum {
 	EVENTS_PER_DISPATCH = 512,   /* datagrams */
 	PAGES_PER_DISPATCH = 4,
 	SWEEP_PER_DISPATCH = 1024,
+	LOOK_BATCH = 512,      /* handshakes */
 	INTERRUPTIONS_MAX = 8, /* of dumps in a row; then events must do */
 };
+
+/*
+ * From one look for half-open connections to the next. Other hosts get packets some ms after the
+ * first look, later where there are many rules; a connection whose last ACK has gone there stays
+ * half-open until a look meets it. The last one is well before a member's guard ends there.
+ */
+static const uint64_t LOOK_PAUSES_MS[] = { 100, 300, 900 };
 
 /* What is being read. Sockets come last: they bring what conntrack does not know. */
 enum phase { PHASE_IDLE, PHASE_ENTRIES, PHASE_SOCKETS_IP, PHASE_SOCKETS_IP6, PHASE_SWEEP };
@@ -32,7 +40,6 @@ struct tracker {
 	struct tracker_stats stats;
 	struct channel events, entries, sockets, addresses;
 	struct channel ask_entry, ask_socket; /* on their own: dumps answer in between */
-	struct search search;
 	int epoll, timer;
 
 	enum phase phase;
@@ -42,7 +49,10 @@ struct tracker {
 	bool interrupted; /* the kernel says so of the dump that is read */
 	unsigned int n_interruptions;
 	size_t sweep_cursor, watch_cursor;
-	uint64_t watch_at, timer_at; /* ms; 0: never */
+	size_t n_looks;       /* for half-open connections, since somebody wanted them */
+	bool looking;         /* another one is under way */
+	uint64_t look_cursor; /* of that one */
+	uint64_t watch_at, look_at, timer_at; /* ms; 0: never */
 
 	struct channel_buffer buffer, answer;
 };
@@ -319,6 +329,22 @@ static void check_watched(struct tracker *tracker)
 	tracker->watch_at = now + watch_pause(tracker);
 }
 
+static void look_for_half_open(struct tracker *tracker)
+{
+	uint64_t now = now_ms();
+
+	if (!tracker->looking && tracker->look_at != 0 && now >= tracker->look_at) {
+		bool again = tracker->n_looks < ARRAY_SIZE(LOOK_PAUSES_MS);
+
+		tracker->looking = true;
+		tracker->look_cursor = 0;
+		tracker->look_at = again ? now + LOOK_PAUSES_MS[tracker->n_looks++] : 0;
+	}
+	if (tracker->looking &&
+		book_find_half_open(&tracker->book, LOOK_BATCH, &tracker->look_cursor))
+		tracker->looking = false;
+}
+
 static void sweep(struct tracker *tracker)
 {
 	if (tracker->phase != PHASE_SWEEP || !tracker->drained ||
@@ -339,8 +365,9 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static int set_timer(struct tracker *tracker)
 {
-	bool at_once = tracker->phase == PHASE_SWEEP || tracker->book.n_gone > 0;
-	uint64_t due = earlier(tracker->watch_at, search_due(&tracker->search));
+	bool at_once = tracker->phase == PHASE_SWEEP || tracker->book.n_gone > 0 ||
+		       tracker->looking;
+	uint64_t due = earlier(tracker->watch_at, tracker->look_at);
 	uint64_t at = at_once ? 1 : due; /* 1: a moment that has passed already */
 	const struct itimerspec spec = {
 		.it_value = { .tv_sec = (time_t)(at / 1000),
@@ -377,9 +404,7 @@ int tracker_dispatch(struct tracker *tracker)
 	r = read_pages(tracker);
 	if (r < 0)
 		return r;
-	r = search_continue(&tracker->search, &tracker->book, &tracker->buffer, now_ms());
-	if (r < 0)
-		return r;
+	look_for_half_open(tracker);
 	sweep(tracker);
 	check_watched(tracker);
 	if (tracker->resync && !tracker->overrun && tracker->phase == PHASE_IDLE) {
@@ -399,7 +424,8 @@ int tracker_resync(struct tracker *tracker)
 
 int tracker_find_half_open(struct tracker *tracker)
 {
-	search_begin(&tracker->search, now_ms());
+	tracker->n_looks = 0;
+	tracker->look_at = now_ms();
 	return set_timer(tracker);
 }
 
@@ -426,7 +452,6 @@ static int open_channels(struct tracker *tracker)
 		{ &tracker->sockets, NETLINK_SOCK_DIAG, 0, true },
 		{ &tracker->addresses, NETLINK_ROUTE, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
 			true },
-		{ &tracker->search.channel, NETLINK_SOCK_DIAG, 0, true },
 		{ &tracker->ask_entry, NETLINK_NETFILTER, 0, false },
 		{ &tracker->ask_socket, NETLINK_SOCK_DIAG, 0, false },
 	};
@@ -523,7 +548,6 @@ void tracker_free(struct tracker *tracker)
 	channel_close(&tracker->entries);
 	channel_close(&tracker->sockets);
 	channel_close(&tracker->addresses);
-	channel_close(&tracker->search.channel);
 	channel_close(&tracker->ask_entry);
 	channel_close(&tracker->ask_socket);
 	close_p(&tracker->epoll);

@@ -418,13 +418,23 @@ static void test_sockets(void **state)
 
 /* --- half-open connections ------------------------------------------------------------- */
 
+static void find_half_open(struct reader *r)
+{
+	uint64_t cursor = 0;
+
+	while (!book_find_half_open(&r->book, 7, &cursor))
+		;
+}
+
+/* Conntrack tells of a handshake, and it is under way still when somebody wants to know. */
 static void half_open_seen(struct reader *r, uint16_t port)
 {
-	const struct socket_message socket = { AF_INET, TCP_SYN_RECV, "192.0.2.100", "192.0.2.2",
-		80, port };
-	_Alignas(struct nlmsghdr) char buffer[MESSAGE_SIZE];
+	enum flow_life before = r->life;
 
-	book_take_half_open(&r->book, put_socket(buffer, &socket));
+	event_of_tcp(r, port, TCP_CONNTRACK_SYN_RECV);
+	r->life = FLOW_HALF_OPEN;
+	find_half_open(r);
+	r->life = before;
 }
 
 static void assert_half_open(const struct reader *r, size_t n)
@@ -432,35 +442,50 @@ static void assert_half_open(const struct reader *r, size_t n)
 	assert_int_equal(flow_set_count(r->book.half_open), n);
 }
 
-static void test_which_sockets_are_half_open(void **state)
+static void test_which_handshakes_are_half_open(void **state)
 {
-	static const struct {
-		struct socket_message socket;
-		bool begins;
-	} cases[] = {
-		{ { AF_INET, TCP_SYN_RECV, "192.0.2.100", "192.0.2.2", 80, 1 }, true },
-		{ { AF_INET, TCP_SYN_RECV, "192.0.2.100", "192.0.2.2", 80, 1 }, false },
-		{ { AF_INET6, TCP_SYN_RECV, "2001:db8::100", "2001:db8::2", 80, 1 }, true },
-		{ { AF_INET6, TCP_SYN_RECV, "::ffff:192.0.2.100", "::ffff:192.0.2.2", 80, 2 },
-			true },
-		{ { AF_INET, TCP_ESTABLISHED, "192.0.2.100", "192.0.2.2", 80, 3 }, false },
-		{ { AF_INET, TCP_SYN_SENT, "192.0.2.100", "192.0.2.2", 80, 4 }, false },
-		{ { AF_INET, TCP_LISTEN, "192.0.2.100", "0.0.0.0", 80, 0 }, false },
-		{ { AF_INET, TCP_SYN_RECV, "192.0.2.100", "192.0.2.2", 81, 5 }, false },
-		{ { AF_INET, TCP_SYN_RECV, "192.0.2.100", "127.0.0.1", 80, 6 }, false },
-		{ { AF_INET6, TCP_SYN_RECV, "::ffff:192.0.2.100", "2001:db8::2", 80, 7 }, false },
-	};
+	struct entry_message sent = tcp(1, TCP_CONNTRACK_SYN_SENT);
+	struct entry_message own = tcp(2, TCP_CONNTRACK_SYN_RECV);
+	struct entry_message foreign = tcp(3, TCP_CONNTRACK_SYN_RECV);
+	struct entry_message of_ipv6 = tcp(4, TCP_CONNTRACK_SYN_RECV);
 	struct reader *r = *state;
-	_Alignas(struct nlmsghdr) char buffer[MESSAGE_SIZE];
-	unsigned int began = 0;
 
 	give_addresses(r);
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		book_take_half_open(&r->book, put_socket(buffer, &cases[i].socket));
-		began += cases[i].begins;
-		assert_counts(r, began, 0, began);
-		assert_half_open(r, began);
-	}
+	sent.answered = false;
+	own.client = "127.9.9.9";
+	foreign.answerer = "198.51.100.9";
+	of_ipv6.family = AF_INET6;
+	r->unwanted = 5;
+	event(r, &sent);
+	event(r, &own);
+	event(r, &foreign);
+	event(r, &of_ipv6);
+	event_of_tcp(r, 5, TCP_CONNTRACK_SYN_RECV);
+	event_of_tcp(r, 6, TCP_CONNTRACK_SYN_RECV);
+	event_of_tcp(r, 7, TCP_CONNTRACK_SYN_RECV);
+	event_of_tcp(r, 7, TCP_CONNTRACK_ESTABLISHED);
+	assert_counts(r, 1, 0, 0);
+	r->life = FLOW_HALF_OPEN;
+	find_half_open(r);
+	assert_counts(r, 3, 0, 2);
+	assert_half_open(r, 2);
+	assert_int_equal(r->n_asked, 2);
+	/* They are known now. */
+	find_half_open(r);
+	assert_int_equal(r->n_asked, 2);
+}
+
+/* The kernel is asked, and has another answer than that it is half-open. */
+static void test_handshakes_that_have_ended(void **state)
+{
+	struct reader *r = *state;
+
+	event_of_tcp(r, 1, TCP_CONNTRACK_SYN_RECV);
+	find_half_open(r);
+	r->life = FLOW_LIVE; /* as an event is about to tell */
+	find_half_open(r);
+	assert_int_equal(r->n_asked, 2);
+	assert_counts(r, 0, 0, 0);
 }
 
 /* Its own events may come later than it was found. */
@@ -478,12 +503,9 @@ static void test_half_open_becomes_live(void **state)
 	event_of_tcp(r, 1, TCP_CONNTRACK_ESTABLISHED);
 	assert_counts(r, 1, 0, 0);
 	assert_half_open(r, 0);
-	/* An older page of the search. */
-	half_open_seen(r, 1);
-	assert_counts(r, 1, 0, 0);
 	event_of_tcp(r, 1, TCP_CONNTRACK_TIME_WAIT);
 	assert_counts(r, 1, 1, 0);
-	assert_int_equal(r->n_asked, 0);
+	assert_int_equal(r->n_asked, 1);
 }
 
 /* The port was another connection's, whose end is told only now. */
@@ -570,21 +592,31 @@ static void test_half_open_and_dumps(void **state)
 	assert_half_open(r, 1);
 }
 
-static void test_flood_of_half_open_ones(void **state)
+/* The latest count, and as many as there is room for. */
+static void test_flood_of_handshakes(void **state)
 {
+	enum { N = BOOK_HANDSHAKES_MAX };
 	struct reader *r = *state;
 	size_t cursor = 0;
 
-	for (uint16_t port = 1; port <= BOOK_HALF_OPEN_MAX + 5; port++)
-		half_open_seen(r, port);
-	assert_counts(r, BOOK_HALF_OPEN_MAX, 0, BOOK_HALF_OPEN_MAX);
-	assert_int_equal(r->book.n_refused, 5);
-	event_of_tcp(r, BOOK_HALF_OPEN_MAX + 1, TCP_CONNTRACK_ESTABLISHED);
-	assert_int_equal(r->n_began, BOOK_HALF_OPEN_MAX + 1);
+	r->life = FLOW_HALF_OPEN;
+	for (uint16_t port = 1; port <= N + 5; port++)
+		event_of_tcp(r, port, TCP_CONNTRACK_SYN_RECV);
+	find_half_open(r);
+	assert_int_equal(r->n_asked, N);
+	assert_counts(r, N, 0, N);
+	event_of_tcp(r, 1, TCP_CONNTRACK_SYN_RECV);
+	event_of_tcp(r, N + 6, TCP_CONNTRACK_SYN_RECV);
+	find_half_open(r);
+	assert_counts(r, N, 0, N);
+	assert_int_equal(r->book.n_refused, 2);
+	event_of_tcp(r, 1, TCP_CONNTRACK_ESTABLISHED);
+	r->life = FLOW_GONE;
 	check_watched(r, 1, &cursor);
-	half_open_seen(r, BOOK_HALF_OPEN_MAX + 2);
-	assert_int_equal(r->n_began, BOOK_HALF_OPEN_MAX + 2);
-	assert_int_equal(r->book.n_refused, 5);
+	assert_counts(r, N + 1, 1, N - 1);
+	half_open_seen(r, N + 7);
+	assert_counts(r, N + 2, 1, N);
+	assert_int_equal(r->book.n_refused, 3);
 }
 
 static void test_half_open_and_a_full_set(void **state)
@@ -673,7 +705,6 @@ static void test_cut_messages(void **state)
 		book_take_socket(&r->book, message);
 		message->nlmsg_type = 20; /* SOCK_DIAG_BY_FAMILY */
 		book_take_socket(&r->book, message);
-		book_take_half_open(&r->book, message);
 	}
 	/* Only the state is at the end, without which the kernel is asked. */
 	assert_counts(r, 0, 0, 0);
@@ -722,13 +753,14 @@ int main(void)
 		reader_test(test_dump_raises_nobody_from_the_dead),
 		reader_test(test_sweep_ends_what_was_not_met),
 		reader_test(test_sockets),
-		reader_test(test_which_sockets_are_half_open),
+		reader_test(test_which_handshakes_are_half_open),
+		reader_test(test_handshakes_that_have_ended),
 		reader_test(test_half_open_becomes_live),
 		reader_test(test_half_open_from_a_port_used_before),
 		reader_test(test_half_open_is_asked_after),
 		reader_test(test_half_open_and_untold_state),
 		reader_test(test_half_open_and_dumps),
-		reader_test(test_flood_of_half_open_ones),
+		reader_test(test_flood_of_handshakes),
 		reader_test(test_half_open_and_a_full_set),
 		reader_test(test_watched_flows_have_turns),
 		reader_test(test_event_that_was_under_way),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The search for half-open connections against the real kernel. */
+/* Looking for half-open connections against the real kernel. */
 #include "tracker_fixture.h"
 
 #include <netinet/in.h>
@@ -109,7 +109,7 @@ static void test_handshake_times_out(void **state)
 }
 
 /* SYNs come here until the packets do go elsewhere. */
-static void test_handshakes_begin_after_the_search(void **state)
+static void test_handshakes_begin_after_the_call(void **state)
 {
 	struct member *m = *state;
 	int listener = listen_at(VIP, 80);
@@ -128,8 +128,8 @@ static void test_handshakes_begin_after_the_search(void **state)
 	close(listener);
 }
 
-/* The search does not wait for a dump, and what it finds is not ended by one. */
-static void test_search_and_dumps(void **state)
+/* Looking does not wait for a dump, and what it finds is not ended by one. */
+static void test_half_open_and_dumps(void **state)
 {
 	struct member *m = *state;
 	int listener = listen_at(VIP, 80);
@@ -182,8 +182,8 @@ int main(void)
 		member_test(test_handshake_ends_mapped),
 		member_test(test_handshake_is_reset),
 		member_test(test_handshake_times_out),
-		member_test(test_handshakes_begin_after_the_search),
-		member_test(test_search_and_dumps),
+		member_test(test_handshakes_begin_after_the_call),
+		member_test(test_half_open_and_dumps),
 		member_test(test_only_what_is_wanted),
 	};
 

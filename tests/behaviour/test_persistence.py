@@ -127,7 +127,8 @@ def test_clients_of_a_member_that_leaves_find_another_and_stay(make_lab, schedul
 
 
 def test_silent_clients_are_forgotten(make_lab):
-    cluster = Cluster(make_lab, "hash", persistence=1)
+    # Longer than TCP waits before it sends a lost SYN again.
+    cluster = Cluster(make_lab, "hash", persistence=3)
     cluster.members()
     cluster.reconfigure({"fe5": 0, "fe6": 0, "fe7": 100})
     wait_until(lambda: not cluster.remembered("tcp") and not cluster.remembered("udp"))

@@ -1,7 +1,5 @@
 """The shield: what comes while somebody has flushed the rules is dropped, and nothing else is."""
 
-import time
-
 import pytest
 
 from lab import DUAL_STACK, VIP, VIP6, wait_until
@@ -48,13 +46,11 @@ def test_a_flush_breaks_no_connection(make_lab, weights):
     lab = launch(make_lab, weights)
     balancer = lab["fe5"]
     held = [lab.client.hold(vip, 80, 150, pause=0.05) for vip in (VIP, VIP6)]
-    began = time.monotonic()
     for _ in range(8):
         flush(balancer)
         for each in held:
             each.wait_rounds(1)
     assert dropped(balancer) > 0, "no packet met a gap: this test has shown nothing"
-    assert time.monotonic() - began < 120
     reports = [each.stop() for each in held]
     assert [(report["alive"], report["failures"]) for report in reports] == [(150, [])] * 2
 

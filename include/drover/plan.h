@@ -88,9 +88,13 @@ struct plan_peer {
 	struct conf_location location;
 };
 
-/* A group that this host is the active balancer of. */
+/*
+ * A group that this host is a balancer of. Also without the duty it keeps at hand what takes the
+ * kernel long to load, so that taking the duty is a matter of a few rules.
+ */
 struct plan_group {
 	const char *name;
+	bool forwards; /* packets come to its rules: it has the duty, or leaves it just now */
 	const struct conf_vip *vips; /* borrowed */
 	size_t n_vips;
 	struct plan_member *members; /* those that packets may be sent to, ordered by name */
@@ -155,6 +159,9 @@ int plan_build(const struct cluster *cluster, const struct plan_what_if *what_if
 	struct table_cache *tables, struct plan **ret_plan);
 void plan_free(struct plan *plan);
 DEFINE_CLEANUP(struct plan, plan_free)
+
+/* The first group that forwards; NULL if none does. */
+const struct plan_group *plan_first_forwarding(const struct plan *plan);
 
 /*
  * Pins a flow to a member of the group, given by pin->member. Returns 1 if it was

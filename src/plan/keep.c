@@ -130,7 +130,7 @@ static int keep_flow(const struct plan *plan, struct plan_group *group,
 	const struct plan_pin pin = { .flow = *flow, .member = member };
 	int r;
 
-	if (keep->remember && plan_remembers(distribution)) {
+	if (keep->remember && group->forwards && plan_remembers(distribution)) {
 		r = remember(distribution, flow, member);
 		if (r < 0)
 			return r;

@@ -20,6 +20,14 @@ bool plan_remembers(const struct plan_distribution *distribution)
 	return distribution->persistence > 0 || plan_remembers_flows(distribution);
 }
 
+const struct plan_group *plan_first_forwarding(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_groups; i++)
+		if (plan->groups[i].forwards)
+			return &plan->groups[i];
+	return NULL;
+}
+
 const struct plan_group *plan_find_group_of(const struct plan *plan, const struct address *vip)
 {
 	for (size_t i = 0; i < plan->n_groups; i++)

@@ -55,7 +55,9 @@ bool plan_moves_flows(const struct plan *before, const struct plan *now)
 	for (size_t i = 0; i < now->n_groups; i++) {
 		const struct plan_group *group = plan_find_group(before, now->groups[i].name);
 
-		if (!group || group_moves_flows(now, group, &now->groups[i]))
+		if (!now->groups[i].forwards)
+			continue;
+		if (!group || !group->forwards || group_moves_flows(now, group, &now->groups[i]))
 			return true;
 	}
 	return false;

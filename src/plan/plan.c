@@ -502,12 +502,18 @@ static int plan_guarding(
 	return append_vips(&plan->guard.vips, &plan->guard.n_vips, group);
 }
 
-static bool forwards(const struct cluster *cluster, const struct plan_what_if *what_if,
+static bool balances(const struct cluster *cluster, const struct plan_what_if *what_if,
 	const struct conf_group *group)
 {
 	if (what_if && what_if->assume_active)
 		return conf_group_find_member(group, cluster_conf(cluster)->node);
-	return cluster_role(cluster, group) != ROLE_STANDBY;
+	return cluster_is_balancer(cluster, group);
+}
+
+static bool forwards(const struct cluster *cluster, const struct plan_what_if *what_if,
+	const struct conf_group *group)
+{
+	return (what_if && what_if->assume_active) || cluster_role(cluster, group) != ROLE_STANDBY;
 }
 
 /* The interface has the last word on this host's MAC; without one, the file. */
@@ -559,9 +565,10 @@ int plan_build(const struct cluster *cluster, const struct plan_what_if *what_if
 			r = plan_suppression(plan, cluster, &conf->groups[i]);
 		if (r < 0)
 			return r;
-		if (!forwards(cluster, what_if, &conf->groups[i]))
+		if (!balances(cluster, what_if, &conf->groups[i]))
 			continue;
 		builder.group = &plan->groups[plan->n_groups++];
+		builder.group->forwards = forwards(cluster, what_if, &conf->groups[i]);
 		r = plan_group(&builder);
 		if (r < 0)
 			return r;

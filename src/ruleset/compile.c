@@ -157,6 +157,14 @@ static void compile_entry(struct compiler *c, enum view_kind kind, struct entry 
 	entry->chains[kind] = chain->name;
 }
 
+static void compile_entries(struct compiler *c, struct entry *entry)
+{
+	if (compile_has_family(c->group, AF_INET))
+		compile_entry(c, VIEW_IP, entry);
+	if (compile_has_family(c->group, AF_INET6))
+		compile_entry(c, VIEW_IP6, entry);
+}
+
 /* The chain of all that is not for the IPv4 VIPs of the first group; NULL if that is nothing. */
 static const char *compile_others(struct compiler *c, const struct entry *entries)
 {
@@ -221,24 +229,27 @@ static void compile_ingress(struct compiler *c, const char *others)
 }
 
 /* The first group comes last, so that what it needs in "ingress" is at hand then. */
-static int compile_groups(struct compiler *c, struct entry *entries)
+static int compile_groups(struct compiler *c, const struct plan_group *first, struct entry *entries)
 {
 	const struct plan *plan = c->plan;
+	int r = 0;
 
-	for (size_t i = plan->n_groups; i-- > 0;) {
-		int r;
-
-		compile_group_done(c);
+	for (size_t i = plan->n_groups; r == 0 && i-- > 0;) {
+		if (&plan->groups[i] == first)
+			continue;
 		c->group = &plan->groups[i];
-		r = compile_group(c);
-		if (r < 0)
-			return r;
-		if (i > 0 && compile_has_family(c->group, AF_INET))
-			compile_entry(c, VIEW_IP, &entries[i]);
-		if (compile_has_family(c->group, AF_INET6))
-			compile_entry(c, VIEW_IP6, &entries[i]);
+		r = c->group->forwards ? compile_group(c) : compile_group_at_hand(c);
+		if (r == 0 && c->group->forwards)
+			compile_entries(c, &entries[i]);
+		compile_group_done(c);
 	}
-	return 0;
+	if (r < 0 || !first)
+		return r;
+	c->group = first;
+	r = compile_group(c);
+	if (r == 0 && compile_has_family(first, AF_INET6))
+		compile_entry(c, VIEW_IP6, &entries[first - plan->groups]);
+	return r;
 }
 
 static int compile_netdev(struct compiler *c)
@@ -246,6 +257,7 @@ static int compile_netdev(struct compiler *c)
 	const struct plan *plan = c->plan;
 	struct build *b = &c->build;
 	_cleanup_(free_p) struct entry *entries = calloc(plan->n_groups, sizeof(*entries));
+	const struct plan_group *first = plan_first_forwarding(plan);
 	const char *others;
 	int r;
 
@@ -253,11 +265,12 @@ static int compile_netdev(struct compiler *c)
 		return -ENOMEM;
 	build_table(
 		b, RULESET_NETDEV, build_text(b, "drover on %s: see drover(7)", plan->interface));
-	compile_unserved(c);
-	r = compile_groups(c, entries);
-	if (r == 0) {
+	if (first)
+		compile_unserved(c);
+	r = compile_groups(c, first, entries);
+	if (r == 0 && first) {
 		others = compile_others(c, entries);
-		c->group = &plan->groups[0];
+		c->group = first;
 		compile_ingress(c, others);
 	}
 	compile_group_done(c);

@@ -133,7 +133,7 @@ static void compile_family(struct compiler *c, enum view_kind kind, enum view_ki
 	compile_error_chain(c, kind);
 }
 
-int compile_group(struct compiler *c)
+static int compile_group_begin(struct compiler *c)
 {
 	const struct plan_group *group = c->group;
 
@@ -148,11 +148,35 @@ int compile_group(struct compiler *c)
 	}
 	compile_members(c);
 	compile_pins(c);
-	if (compile_has_family(group, AF_INET))
+	return c->build.failed ? -ENOMEM : 0;
+}
+
+int compile_group(struct compiler *c)
+{
+	int r = compile_group_begin(c);
+
+	if (r < 0)
+		return r;
+	if (compile_has_family(c->group, AF_INET))
 		compile_family(c, VIEW_IP, VIEW_ERROR);
-	if (compile_has_family(group, AF_INET6))
+	if (compile_has_family(c->group, AF_INET6))
 		compile_family(c, VIEW_IP6, VIEW_ERROR6);
 	return c->build.failed ? -ENOMEM : 0;
+}
+
+int compile_group_at_hand(struct compiler *c)
+{
+	int r = compile_group_begin(c);
+
+	for (size_t i = 0; r == 0 && i < c->group->n_distributions; i++) {
+		const struct plan_distribution *distribution = &c->group->distributions[i];
+
+		if (plan_remembers(distribution))
+			compile_learning_tables(c, distribution);
+		else
+			(void)compile_table(c, distribution->table, DATA_VERDICT);
+	}
+	return r < 0 ? r : c->build.failed ? -ENOMEM : 0;
 }
 
 void compile_group_done(struct compiler *c)

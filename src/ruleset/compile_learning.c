@@ -193,13 +193,24 @@ static void compile_known_client(
 	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
 }
 
+static const char *marks_table(struct compiler *c, const struct plan_distribution *distribution)
+{
+	size_t table = plan_is_drawn(distribution) ? distribution->table : distribution->fallback;
+
+	return compile_table(c, table, DATA_MARK);
+}
+
+void compile_learning_tables(struct compiler *c, const struct plan_distribution *distribution)
+{
+	(void)compile_table(c, distribution->fallback, DATA_VERDICT);
+	(void)marks_table(c, distribution);
+}
+
 /* When a memory is full the rule breaks before its verdict. */
 static void compile_new(
 	struct compiler *c, struct ruleset_chain *chain, const struct learning *learning)
 {
-	const struct plan_distribution *distribution = learning->distribution;
-	size_t table = plan_is_drawn(distribution) ? distribution->table : distribution->fallback;
-	const char *marks = compile_table(c, table, DATA_MARK);
+	const char *marks = marks_table(c, learning->distribution);
 	struct ruleset_rule *rule = learning_rule(
 		c, chain, learning, "a new one draws a member and keeps it");
 

@@ -25,7 +25,7 @@ static const char *vip_set(struct compiler *c, int family)
 	for (size_t i = 0; i < c->plan->n_groups; i++) {
 		const struct plan_group *group = &c->plan->groups[i];
 
-		for (size_t j = 0; j < group->n_vips; j++)
+		for (size_t j = 0; group->forwards && j < group->n_vips; j++)
 			if (group->vips[j].prefix.address.family == family)
 				compile_add_addresses(c, set, &group->vips[j].prefix);
 	}
@@ -88,7 +88,7 @@ int compile_shield(const struct plan *plan, struct ruleset *ruleset)
 	struct ruleset_chain *chain;
 	const char *protocols, *name;
 
-	if (plan->n_groups == 0)
+	if (!plan_first_forwarding(plan))
 		return 0;
 	build_table(b, RULESET_INET,
 		build_text(b, "drover: drops what comes by %s while its rules are flushed",

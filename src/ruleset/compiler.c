@@ -153,7 +153,7 @@ bool compile_has_family(const struct plan_group *group, int family)
 bool compile_plan_has_family(const struct plan *plan, int family)
 {
 	for (size_t i = 0; i < plan->n_groups; i++)
-		if (compile_has_family(&plan->groups[i], family))
+		if (plan->groups[i].forwards && compile_has_family(&plan->groups[i], family))
 			return true;
 	return false;
 }

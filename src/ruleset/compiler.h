@@ -126,6 +126,7 @@ void compile_count(
 	struct compiler *c, struct ruleset_rule *rule, const char *kind, const char *name);
 
 bool compile_has_family(const struct plan_group *group, int family);
+/* True if a group that forwards has VIPs of the family. */
 bool compile_plan_has_family(const struct plan *plan, int family);
 
 /* Adds all addresses of a prefix to a set keyed by address, and sorts them at the end. */
@@ -165,6 +166,9 @@ void compile_pin_rule(struct compiler *c, struct ruleset_chain *chain);
 /* Makes the chain of a distribution that remembers flows or clients; NULL for any other. */
 const char *compile_learning(struct compiler *c, const struct plan_distribution *distribution);
 
+/* Makes the bucket maps that such a chain uses. */
+void compile_learning_tables(struct compiler *c, const struct plan_distribution *distribution);
+
 /* What a slot is drawn from, in the view. */
 struct ruleset_source compile_slot_source(struct compiler *c, enum conf_scheduler scheduler);
 
@@ -186,6 +190,12 @@ void compile_errors(struct compiler *c, struct ruleset_chain *chain, enum view_k
 
 /* Makes all chains of c->group but those that its packets enter. Returns 0 or -ENOMEM. */
 int compile_group(struct compiler *c);
+
+/*
+ * For a standby: makes what of c->group takes the kernel long to load, all but the memories, which
+ * must begin with what the active balancer knows at that time. Returns 0 or -ENOMEM.
+ */
+int compile_group_at_hand(struct compiler *c);
 void compile_group_done(struct compiler *c);
 
 /* Adds all rules for the packets to the group's VIPs of a family. */

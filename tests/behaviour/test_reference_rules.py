@@ -23,18 +23,26 @@ def text_difference(left, right):
 def listing(node):
     """What nft lists of each table, without the counters' values and elements that end.
 
-    Table by table, since `nft list ruleset` has them in the order in which they were made. As
-    text, since nft's JSON leaves out map updates and what a map is a "typeof".
+    Table by table and sorted, since nft lists them, and what is in them, in the order in which
+    they were made. As text, since nft's JSON leaves out map updates and what a map is a "typeof".
     """
     text = "".join(node.run("nft", "list", "table", family, "drover", check=False).stdout
                    for family in FAMILIES)
     assert text, f"no table drover on {node.name}"
     text = re.sub(r"\n\t\telements = \{[^}]* expires [^}]*\}", "", text)
-    return re.sub(r"packets \d+ bytes \d+", "", text).splitlines()
+    text = re.sub(r"packets \d+ bytes \d+", "", text)
+    parts = re.split(r"^(?=\t(?:set|map|chain) |table )", text, flags=re.MULTILINE)
+    return "".join(sorted(parts)).splitlines()
+
+
+def place(item):
+    """By which nft's objects are sorted: rules stay in the order of their chain."""
+    kind, body = next(iter(item.items()))
+    return kind, body["family"], body.get("table", ""), body.get("chain") or body["name"]
 
 
 def objects(node):
-    return without_shield(node.nft_json())
+    return sorted(without_shield(node.nft_json()), key=place)
 
 
 def family_of(item):

@@ -147,6 +147,10 @@ class Node(Host):
         return [item[kind] for item in self.nft_json("-a")
                 if kind in item and table_of(item) == (family, "drover")]
 
+    def is_forwarding(self):
+        """Whether packets come to its rules. A standby has most of them too, but no hook."""
+        return any("hook" in chain for chain in self.drover_objects("chain"))
+
     def handles(self):
         """Every handle of drover's tables: they change when an object is made anew."""
         handles = set()

@@ -326,9 +326,10 @@ static void test_empty_tables_drop(void **state)
 
 /* --- whole scripts ----------------------------------------------------------------------- */
 
-static void test_standby(void **state)
+static void test_silence(void **state)
 {
-	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(VIPS("\"198.51.100.8/31\""));
+	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(TOP "groups = ( " GROUP_OF(
+		"A", "\"198.51.100.8/31\"", PLAIN(5) ", " BALANCER(6), WEB) " );");
 	_cleanup_(ruleset_free_p) struct ruleset *ruleset = ruleset_of(cluster);
 	_cleanup_(free_p) char *script = script_of(ruleset);
 
@@ -360,6 +361,42 @@ static void test_standby(void **state)
 		"\t}\n"
 		"\n"
 		"}\n");
+}
+
+/* All maps are there but those that remember, and no packet comes to them; also beside a duty. */
+static void test_standby(void **state)
+{
+	static const char text[] = TOP "groups = ( " GROUP_OF("A",
+		"\"192.0.2.100\", \"2001:db8::100\"", TWO,
+		WEB ", { name = \"drawn\"; protocol = \"tcp\"; ports = \"81\"; "
+		    "scheduler = \"rr\"; }") ", " GROUP_OF("B", "\"192.0.2.101\"", TWO, WEB) " );";
+	static const char *const maps[] = { "buckets", "turn-marks", "members" };
+	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(text);
+	_cleanup_(ruleset_free_p) struct ruleset *active = active_ruleset_of(text);
+	_cleanup_(free_p) char *active_script = script_of(active);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		_cleanup_(ruleset_free_p) struct ruleset *ruleset = ruleset_of(cluster);
+		_cleanup_(free_p) char *script = script_of(ruleset);
+
+		for (size_t j = 0; j < ARRAY_SIZE(maps); j++) {
+			char object[32];
+			_cleanup_(free_p) char *have = NULL, *want = NULL;
+
+			snprintf(object, sizeof(object), "map %s/A", maps[j]);
+			have = body_of(script, object);
+			want = body_of(active_script, object);
+			assert_non_null(want);
+			assert_string_equal(have, want);
+		}
+		assert_null(strstr(script, "learn"));
+		assert_null(strstr(script, "192.0.2.100:"));
+		assert_null(strstr(script, "2001:db8::100:"));
+		assert_int_equal(strstr(script, "hook ingress") != NULL, i);
+		assert_null(strstr(script, "it is IPv6 after all"));
+		assert_true(cluster_set_role(cluster, "B", ROLE_ACTIVE) >= 0);
+	}
 }
 
 /* A host that has nothing to do with a group has no rules about it. */
@@ -399,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_without_counters),
 		cmocka_unit_test(test_empty_tables_drop),
+		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_standby),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_order_of_the_file),

@@ -288,11 +288,12 @@ static void test_nobody_serves(void **state)
 }
 
 /* A standby has no plan for packets. */
-static void test_standby(void **state)
+static void test_of_no_balancer(void **state)
 {
 	static const struct flow_case flow = { IPPROTO_TCP, "192.0.2.100", 80, EXPLAIN_ACCEPT, NULL,
 		NULL, "no VIP" };
-	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(CONF);
+	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(
+		TOP GROUP(PLAIN(5) ", " BALANCER(6), WEB));
 	_cleanup_(plan_free_p) struct plan *plan = plan_of(cluster, NULL);
 
 	(void)state;
@@ -307,7 +308,7 @@ int main(void)
 		cmocka_unit_test(test_ways_of_ipv6),
 		cmocka_unit_test(test_persistence),
 		cmocka_unit_test(test_nobody_serves),
-		cmocka_unit_test(test_standby),
+		cmocka_unit_test(test_of_no_balancer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -255,15 +255,16 @@ static void test_concurrent_commits_are_noticed(void **state)
 	static struct ruleset nothing = { .n_tables = 0 };
 	_cleanup_(ruleset_free_p) struct ruleset *first = active_ruleset_of(BEFORE);
 	_cleanup_(ruleset_free_p) struct ruleset *second = active_ruleset_of(AFTER);
-	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(BEFORE);
-	_cleanup_(ruleset_free_p) struct ruleset *standby = ruleset_of(cluster);
+	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(
+		TOP GROUP(PLAIN(5) ", " BALANCER(6), WEB));
+	_cleanup_(ruleset_free_p) struct ruleset *member = ruleset_of(cluster);
 	long deadline = now_ms() + PATIENCE_MS;
 	pid_t child;
 	int r = 0;
 
 	/* The other is at work on another table: no batch is refused. */
 	install(nft_of(state), first);
-	child = start_meddling(&nothing, standby);
+	child = start_meddling(&nothing, member);
 	while (r == 0 && now_ms() < deadline) {
 		_cleanup_(batch_free_p) struct batch *batch = NULL;
 

@@ -320,8 +320,9 @@ static void assert_groups(const struct plan *plan, const char *active, const cha
 
 	for (size_t i = 0; i < 3; i++) {
 		const char name[] = { names[i], '\0' };
+		const struct plan_group *group = plan_find_group(plan, name);
 
-		if (plan_find_group(plan, name))
+		if (group && group->forwards)
 			strcat(is_active, name);
 	}
 	for (size_t i = 0; i < plan->suppress.n_vips; i++) {

@@ -40,7 +40,7 @@ def one(cluster, balancer, old, new):
     old falls silent, new is told to take the duty.
     """
     lab = cluster.lab
-    wait_until(lambda: not lab[new].drover_objects("chain"), 20, f"{new} forwarding nothing")
+    wait_until(lambda: not lab[new].is_forwarding(), 20, f"{new} forwarding nothing")
     with Forwarded(lab.switch, lab[new], VIP) as forwarded, Asker(lab.client, (VIP, UDP)):
         lab.cut(lab[old])
         process, began = activate(lab[new])

@@ -312,7 +312,8 @@ static void test_install_and_remove(void **state)
 	assert_difference(standby, active, "delete table drover\n" TAKE);
 	assert_difference(active, leaving, INSTALL_ARP);
 	assert_difference(leaving, standby,
-		"flush chain host\nflush chain fragment/A\nflush chain icmp/A\nflush chain ingress\n"
+		"flush chain host\nflush chain fragment/A\nflush chain icmp/A\nflush chain "
+		"ingress\n"
 		"delete set unserved\ndelete set icmp-errors\n"
 		"delete chain host\ndelete chain fragment/A\ndelete chain icmp/A\n"
 		"delete chain ingress\n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A set of flows, made for millions of them: 48 bytes each, in chunks that never move, and a hash
+ * A set of flows, made for millions of them: 52 bytes each, in chunks that never move, and a hash
  * table that grows by one bucket with each of them, never all at once. Memory that a flow leaves
  * is the next one's; it goes back to the system by flow_set_clear().
  *
@@ -30,6 +30,15 @@ int flow_set_add(struct flow_set *set, const struct flow *flow);
 /* Returns true if it was there. */
 bool flow_set_remove(struct flow_set *set, const struct flow *flow);
 bool flow_set_has(const struct flow_set *set, const struct flow *flow);
+
+/*
+ * From now on each flow that is new gets the next number after *claims, which may count for several
+ * sets and must outlive them: so it can be told which of two sets has got a flow last.
+ */
+void flow_set_number_claims(struct flow_set *set, uint64_t *claims);
+
+/* The flow's number; 0 if it is not in the set, or came when no numbers were given. */
+uint64_t flow_set_claim(const struct flow_set *set, const struct flow *flow);
 
 /* Removes all of them, and gives their memory back. */
 void flow_set_clear(struct flow_set *set);

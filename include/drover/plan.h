@@ -79,7 +79,8 @@ struct plan_outgoing {
 /* A flow that stays with its member, whatever its slot or its memory says. */
 struct plan_pin {
 	struct flow flow;
-	size_t member; /* index into group.members */
+	size_t member;  /* index into group.members */
+	uint64_t claim; /* as flow_set_claim() has it; 0: unknown */
 };
 
 struct plan_peer {
@@ -166,8 +167,8 @@ const struct plan_group *plan_first_forwarding(const struct plan *plan);
 /*
  * Pins a flow to a member of the group, given by pin->member. Returns 1 if it was
  * needed, 0 if it was not: the flow goes to this member anyway, or by datagrams to everyone.
- * -ENOENT: it belongs to no service; or -ENOMEM. Two members may claim one flow for a
- * while: pins are all kept, and that of those members whose mark is the lowest has it.
+ * -ENOENT: it belongs to no service; or -ENOMEM. Of several pins of one flow that of the
+ * latest claim counts, or of the lowest mark.
  */
 int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct plan_pin *pin);
 
@@ -177,6 +178,10 @@ int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct
  */
 bool plan_needs_pin(const struct plan *plan, const struct plan_group *group,
 	const struct plan_distribution *distribution, const struct plan_pin *pin);
+
+/* The member that has the slot of a flow that is not drawn, or BUCKETS_NONE. */
+uint16_t plan_slot_member(const struct plan *plan, const struct plan_group *group,
+	const struct plan_distribution *distribution, const struct flow *flow);
 
 struct plan_keep {
 	size_t max_pins; /* of all groups together */
@@ -196,7 +201,7 @@ struct plan_kept {
 /*
  * Sees to it that all flows of the ledger stay with their owners, as far as these are members of
  * a group that the plan has: pins those whose slot is another member's, and has memories begin
- * with those that were drawn. Returns 0, or -ENOMEM.
+ * with those that were drawn. Of several owners of one flow, that of the latest claim is meant. Returns 0, or -ENOMEM.
  */
 int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct plan_keep *keep,
 	struct plan_kept *ret_kept);

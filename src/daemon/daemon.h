@@ -92,6 +92,7 @@ bool daemon_has_duty(const struct daemon *daemon); /* of any group */
 /* Puts VIPs on the interface or takes them away (see duty_place_vips()), and announces new ones. */
 void daemon_place_vips(struct daemon *daemon, const struct conf *previous);
 void daemon_announce(struct daemon *daemon);
+void daemon_announce_in(struct daemon *daemon, uint64_t delay_us);
 
 /* --- network.c ------------------------------------------------------------------ */
 

@@ -7,6 +7,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+/*
+ * Behind a cable that was cut another node may have taken the duty: time enough to hear of it, and
+ * give way, before anybody is told to come here.
+ */
+enum { HEAR_US = 500000 };
+
 static void on_address(const struct address *address, bool present, void *user_data)
 {
 	struct daemon *daemon = user_data;
@@ -22,6 +28,7 @@ static void on_link(const struct cluster_link *link, void *user_data)
 	struct daemon *daemon = user_data;
 	struct cluster_link old = *cluster_link(daemon->cluster);
 	const char *interface = cluster_conf(daemon->cluster)->interface;
+	bool was_cut_off = old.present && !old.running;
 
 	if (!cluster_set_link(daemon->cluster, link))
 		return;
@@ -37,7 +44,7 @@ static void on_link(const struct cluster_link *link, void *user_data)
 	if (!link->present || old.index != link->index)
 		keeper_invalidate(&daemon->keeper);
 	if (link->running)
-		daemon_announce(daemon);
+		daemon_announce_in(daemon, was_cut_off && daemon->sync ? HEAR_US : 0);
 	daemon_request_reconcile(daemon);
 }
 

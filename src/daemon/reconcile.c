@@ -51,10 +51,15 @@ static int on_announce(sd_event_source *source, uint64_t now, void *user_data)
 	return daemon_arm_timer(daemon, &daemon->announce_timer, delay_ms * MS, on_announce);
 }
 
-void daemon_announce(struct daemon *daemon)
+void daemon_announce_in(struct daemon *daemon, uint64_t delay_us)
 {
 	daemon->duty.n_announcements = 0;
-	(void)daemon_arm_timer(daemon, &daemon->announce_timer, 0, on_announce);
+	(void)daemon_arm_timer(daemon, &daemon->announce_timer, delay_us, on_announce);
+}
+
+void daemon_announce(struct daemon *daemon)
+{
+	daemon_announce_in(daemon, 0);
 }
 
 static bool has_role(const struct daemon *daemon, enum cluster_role role)

@@ -123,11 +123,29 @@ static int remember(struct plan_distribution *distribution, const struct flow *f
 	return 0;
 }
 
+static uint64_t claim_of(const struct ledger *ledger, const struct plan_group *group, size_t member,
+	const struct flow *flow)
+{
+	const struct flow_set *flows = ledger_find(ledger, group->members[member].name);
+
+	return flows ? flow_set_claim(flows, flow) : 0;
+}
+
+/* Whoever has the slot needs no pin, and may have got the flow after the owner that would. */
+static bool has_moved_to_its_slot(const struct plan *plan, const struct plan_group *group,
+	const struct plan_distribution *distribution, const struct ledger *ledger,
+	const struct plan_pin *pin)
+{
+	uint16_t member = plan_slot_member(plan, group, distribution, &pin->flow);
+
+	return member != BUCKETS_NONE && claim_of(ledger, group, member, &pin->flow) > pin->claim;
+}
+
 static int keep_flow(const struct plan *plan, struct plan_group *group,
 	struct plan_distribution *distribution, const struct flow *flow, size_t member,
-	const struct plan_keep *keep, struct plan_kept *kept)
+	const struct ledger *ledger, const struct plan_keep *keep, struct plan_kept *kept)
 {
-	const struct plan_pin pin = { .flow = *flow, .member = member };
+	struct plan_pin pin = { .flow = *flow, .member = member };
 	int r;
 
 	if (keep->remember && group->forwards && plan_remembers(distribution)) {
@@ -138,6 +156,9 @@ static int keep_flow(const struct plan *plan, struct plan_group *group,
 	}
 	/* What was drawn is in the kernel's memory, since its first packet or from here. */
 	if (plan_is_drawn(distribution) || !plan_needs_pin(plan, group, distribution, &pin))
+		return 0;
+	pin.claim = claim_of(ledger, group, member, flow);
+	if (has_moved_to_its_slot(plan, group, distribution, ledger, &pin))
 		return 0;
 	if (kept->n_pins >= keep->max_pins) {
 		kept->n_left_out++;
@@ -164,7 +185,8 @@ static int keep_group(const struct plan *plan, struct plan_group *group,
 			struct plan_distribution *distribution = look_up(&directory, &flow);
 
 			if (distribution)
-				r = keep_flow(plan, group, distribution, &flow, member, keep, kept);
+				r = keep_flow(plan, group, distribution, &flow, member, ledger,
+					keep, kept);
 		}
 	}
 	return r < 0 ? r : 0;

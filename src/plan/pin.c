@@ -27,14 +27,18 @@ static uint32_t slot_of(const struct plan *plan, const struct plan_distribution 
 		&flow->client, by_port, flow->client_port, plan->seed, plan->n_buckets);
 }
 
+uint16_t plan_slot_member(const struct plan *plan, const struct plan_group *group,
+	const struct plan_distribution *distribution, const struct flow *flow)
+{
+	return group->tables[distribution->table].slots[slot_of(plan, distribution, flow)];
+}
+
 bool plan_needs_pin(const struct plan *plan, const struct plan_group *group,
 	const struct plan_distribution *distribution, const struct plan_pin *pin)
 {
-	const struct plan_table *table = &group->tables[distribution->table];
-
 	if (plan_is_drawn(distribution))
 		return pin->flow.protocol == IPPROTO_TCP || distribution->persistence > 0;
-	return table->slots[slot_of(plan, distribution, &pin->flow)] != pin->member;
+	return plan_slot_member(plan, group, distribution, &pin->flow) != pin->member;
 }
 
 int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct plan_pin *pin)

@@ -58,27 +58,58 @@ static struct ruleset_value flow_key(const struct plan_pin *pin, bool is_error)
 	return key;
 }
 
-static int compare_pins(const void *a, const void *b)
+/* What becomes an element of the map, if it is the best claim to its key. */
+struct candidate {
+	struct ruleset_value key;
+	uint64_t claim;
+	uint32_t mark;
+};
+
+static int compare_candidates(const void *a, const void *b)
 {
-	const struct ruleset_element *x = a, *y = b;
+	const struct candidate *x = a, *y = b;
 	int order = ruleset_compare_keys(KEY_FLOW, &x->key, &y->key);
 
-	return order ? order : x->mark < y->mark ? -1 : x->mark > y->mark;
+	if (order)
+		return order;
+	if (x->claim != y->claim)
+		return x->claim > y->claim ? -1 : 1;
+	return x->mark < y->mark ? -1 : x->mark > y->mark;
 }
 
-/* Of several claims to a flow that of the lowest mark stays: a map has one place for it. */
-static void finish_pins(struct ruleset_set *set)
+/* Of several claims to a flow one stays: a map has one place for it. */
+static void fill_pins(struct compiler *c, struct ruleset_set *set)
 {
+	const struct plan_group *group = c->group;
+	_cleanup_(free_p) struct candidate *candidates = calloc(group->n_pins, sizeof(*candidates));
 	size_t n = 0;
 
-	if (set->n_elements > 0)
-		qsort(set->elements, set->n_elements, sizeof(*set->elements), compare_pins);
-	for (size_t i = 0; i < set->n_elements; i++)
-		if (n == 0 || ruleset_compare_keys(set->key, &set->elements[n - 1].key,
-				      &set->elements[i].key) != 0)
-			set->elements[n++] = set->elements[i];
-	set->n_elements = n;
-	set->size = build_size(n);
+	if (!candidates) {
+		c->build.failed = true;
+		return;
+	}
+	for (size_t i = 0; i < group->n_pins; i++) {
+		const struct plan_pin *pin = &group->pins[i];
+
+		if (is_of_family(pin, family_of(c->view)))
+			candidates[n++] = (struct candidate){
+				.key = flow_key(pin, c->view->is_error),
+				.claim = pin->claim,
+				.mark = group->members[pin->member].mark,
+			};
+	}
+	qsort(candidates, n, sizeof(*candidates), compare_candidates);
+	for (size_t i = 0; i < n; i++) {
+		struct ruleset_element *element;
+
+		if (i > 0 && ruleset_compare_keys(
+				     set->key, &candidates[i - 1].key, &candidates[i].key) == 0)
+			continue;
+		element = build_element(&c->build, set, NULL);
+		element->key = candidates[i].key;
+		element->mark = candidates[i].mark;
+	}
+	set->size = build_size(set->n_elements);
 }
 
 /*
@@ -87,7 +118,6 @@ static void finish_pins(struct ruleset_set *set)
  */
 static const char *pin_map(struct compiler *c)
 {
-	const struct plan_group *group = c->group;
 	struct build *b = &c->build;
 	char *name = compile_name(c, c->view->pins, NULL);
 	const struct ruleset_set *known = compile_find_set(c, name);
@@ -98,17 +128,7 @@ static const char *pin_map(struct compiler *c)
 	set = build_set(b, name, compile_group_origin(c));
 	set->key = c->view->flow_key;
 	set->data = DATA_MARK;
-	for (size_t i = 0; i < group->n_pins; i++) {
-		const struct plan_pin *pin = &group->pins[i];
-		struct ruleset_element *element;
-
-		if (!is_of_family(pin, family_of(c->view)))
-			continue;
-		element = build_element(b, set, NULL);
-		element->key = flow_key(pin, c->view->is_error);
-		element->mark = group->members[pin->member].mark;
-	}
-	finish_pins(set);
+	fill_pins(c, set);
 	return set->name;
 }
 

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from lab import VIP, wait_until
+from lab.arp import announcements
 from lab.wait import patience
 
 HELD = 300
@@ -175,6 +176,18 @@ def test_of_two_active_balancers_the_earlier_gives_way(lab):
     wait_until(lambda: not lab["fe5"].has_address(VIP), what="the VIPs leaving fe5")
     assert_whole(held)
     held.stop()
+
+
+def test_who_comes_back_with_an_old_duty_calls_nobody(lab):
+    """Its cable was cut: before it tells its neighbours anything it hears who is active now."""
+    lab.cut(lab["fe5"])
+    lab["fe6"].ctl("activate")
+    with lab.client.capture("eth0") as capture:
+        lab.mend(lab["fe5"])
+        wait_until(lambda: not lab["fe5"].has_address(VIP), what="the VIPs leaving fe5")
+        wait_until(lambda: lab["fe6"].mac in announcements(capture.frames(), VIP), 15,
+                   "fe6 announcing")
+    assert lab["fe5"].mac not in announcements(capture.frames(), VIP)
 
 
 def test_a_restart_of_the_active_balancer_keeps_pins(lab):

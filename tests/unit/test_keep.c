@@ -136,6 +136,42 @@ static void assert_exactly_moved_flows_are_pinned(struct fixture *f)
 	}
 }
 
+/*
+ * A member that was cut off comes back with flows that others have by now: where they went last
+ * they stay, whoever of the two has the slot.
+ */
+static void test_the_latest_claim_counts(void **state)
+{
+	static const char *const members[] = { "fe5", "fe6", "fe7" };
+
+	(void)state;
+	for (size_t old = 0; old < 3; old++)
+		for (size_t new = 0; new < 3; new ++) {
+			_cleanup_(fixture_done) struct fixture f = fixture_of(DUAL(WEB));
+			const struct flow flow = flow_of(IPPROTO_TCP, V4, 80, 1);
+			_cleanup_(ruleset_free_p) struct ruleset *ruleset = NULL;
+			_cleanup_(free_p) char *script = NULL, *pins = NULL;
+			char mark[32];
+
+			if (new == old)
+				continue;
+			own(&f, members[old], &flow);
+			own(&f, members[new], &flow);
+			(void)keep(&f);
+			ruleset = ruleset_of_plan(f.plan);
+			script = script_of(ruleset);
+			pins = body_of(script, "map pins/A");
+			if (strcmp(slot_owner(&f, &flow), members[new]) == 0) {
+				assert_null(pins);
+				continue;
+			}
+			snprintf(mark, sizeof(mark), " : 0x%08x",
+				f.plan->groups[0].members[new].mark);
+			assert_non_null(strstr(pins, mark));
+			assert_int_equal(occurrences(pins, " : 0x"), 1);
+		}
+}
+
 static void test_a_drained_member_keeps_its_flows(void **state)
 {
 	_cleanup_(fixture_done) struct fixture f = fixture_of(DUAL(WEB));
@@ -324,6 +360,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flows_in_their_slots_need_nothing),
+		cmocka_unit_test(test_the_latest_claim_counts),
 		cmocka_unit_test(test_a_drained_member_keeps_its_flows),
 		cmocka_unit_test(test_new_weights_move_nobody),
 		cmocka_unit_test(test_flows_of_a_disabled_member_go),

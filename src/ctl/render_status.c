@@ -50,10 +50,29 @@ static void add_share(struct table *table, const json_t *member)
 	table_add(table, TEXT_PLAIN, "%s", text_bar(share, bar));
 }
 
+/* "local, balancer" */
+static void add_notes(struct table *table, const json_t *member)
+{
+	static const struct {
+		const char *field, *note;
+	} notes[] = {
+		{ "local", "local" },
+		{ "balancer", "balancer" },
+		{ "retired", "not in the file any more" },
+	};
+	char text[64] = "";
+	size_t length = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(notes); i++)
+		if (reply_is_true(member, notes[i].field))
+			length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s",
+				length > 0 ? ", " : "", notes[i].note);
+	table_add(table, TEXT_PLAIN, "%s", text);
+}
+
 static void add_member(struct table *table, const json_t *member, const char *weight_pad)
 {
 	const char *state = reply_text(member, "state");
-	bool local = reply_is_true(member, "local");
 	char number[REPLY_NUMBER_MAX];
 
 	table_add(table, TEXT_PLAIN, "%s", reply_text_or(member, "group", ""));
@@ -66,10 +85,7 @@ static void add_member(struct table *table, const json_t *member, const char *we
 	add_share(table, member);
 	table_add(table, TEXT_PLAIN, "%s", reply_short(member, "packets", 1000, number));
 	table_add(table, TEXT_PLAIN, "%s", reply_short(member, "bytes", 1024, number));
-	table_add(table, TEXT_PLAIN, "%s%s%s%s", local ? "local" : "",
-		local && reply_is_true(member, "balancer") ? ", " : "",
-		reply_is_true(member, "balancer") ? "balancer" : "",
-		reply_is_true(member, "retired") ? "not in the file any more" : "");
+	add_notes(table, member);
 }
 
 /* Says what the file has for each marked member, so that the way back is known. */

@@ -148,6 +148,16 @@ def test_a_member_leaves_the_file_and_keeps_its_connections(lab):
     assert "fe7" not in {each["name"] for each in lab["fe5"].ctl("members")["members"]}
 
 
+def test_a_balancer_that_is_no_member_any_more_is_noted_as_both(lab):
+    held = hold(lab)
+    rest = {name: weight for name, weight in WEIGHTS.items() if name != "fe6"}
+    lab.configure(lab.group(rest, balancers=["fe5", "fe6"]), only=["fe5"], sync=True)
+    lab["fe5"].ctl("reload")
+    status = lab["fe5"].droverctl("status").stdout
+    assert "  balancer, not in the file any more\n" in status, status
+    assert_whole(held)
+
+
 def test_only_a_member_that_is_disabled_loses_connections(lab):
     held = hold(lab, patience=20)
     counts = by_member(held)

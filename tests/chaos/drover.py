@@ -151,7 +151,7 @@ class Drover:
         status = self.lab[name].ctl("status")
         group, = status["groups"]
         members = {member["name"]: [member["state"], member["weight"]]
-                   for member in group["members"]}
+                   for member in group["members"] if not member["retired"]}
         return (status["kernel"]["in_sync"] and members == self.members
                 and group["role"] == ("active" if name == self.active else "standby")
                 and self.lab[name].droverctl("ready").returncode == 0)

@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "drover/log.h"
 #include "overrides.h"
+#include "retired.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -183,11 +184,12 @@ static void daemon_done(struct daemon *daemon)
 int daemon_run(struct conf *conf)
 {
 	_cleanup_(daemon_done) struct daemon daemon = {
-		.cluster = cluster_new(conf),
 		.tables = table_cache_new(),
 	};
 	int r;
 
+	retired_load(conf);
+	daemon.cluster = cluster_new(conf);
 	if (!daemon.cluster) {
 		conf_free(conf);
 		return -ENOMEM;

@@ -3,30 +3,13 @@
 
 #include "drover/control.h"
 #include "drover/log.h"
+#include "state.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define DEFAULT_DIRECTORY "/var/lib/drover"
-#define FILE_NAME         "overrides.json"
-
-/* systemd names the directory in $STATE_DIRECTORY (the first of a colon-separated list). */
-static char *state_path(const char *suffix)
-{
-	const char *directory = getenv("STATE_DIRECTORY");
-	char *path = NULL;
-
-	if (!directory || !*directory)
-		directory = DEFAULT_DIRECTORY;
-	if (asprintf(&path, "%.*s/" FILE_NAME "%s", (int)strcspn(directory, ":"), directory,
-		    suffix) < 0)
-		return NULL;
-	return path;
-}
+#define FILE_NAME "overrides.json"
 
 /* Takes one entry; false if it is not what overrides_save() writes. */
 static bool read_entry(const json_t *entry, struct cluster_override *ret_override)
@@ -72,25 +55,29 @@ static int take_entries(struct cluster *cluster, const json_t *entries)
 	return 0;
 }
 
+/* What cannot be understood is kept for whoever can. */
+static void put_aside(void)
+{
+	_cleanup_(free_p) char *path = state_path(FILE_NAME, "");
+	_cleanup_(free_p) char *aside = state_path(FILE_NAME, ".bad");
+
+	if (!path || !aside || rename(path, aside) < 0)
+		return;
+	log_error("%s: kept as %s, starting without overrides", path, aside);
+}
+
 int overrides_load(struct cluster *cluster)
 {
-	_cleanup_(free_p) char *path = state_path("");
-	_cleanup_(free_p) char *aside = state_path(".bad");
 	_cleanup_(json_decref_p) json_t *root = NULL;
-	json_error_t error;
-	int r;
+	int r = state_read(FILE_NAME, &root);
 
-	if (!path || !aside)
-		return -ENOMEM;
-	if (access(path, F_OK) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	root = json_load_file(path, 0, &error);
-	r = root ? take_entries(cluster, json_object_get(root, "overrides")) : -EBADMSG;
+	if (r == 0 && !root)
+		return 0;
+	if (r == 0)
+		r = take_entries(cluster, json_object_get(root, "overrides"));
 	if (r == -EBADMSG) {
 		cluster_reset_overrides(cluster);
-		log_error("%s: not understood (%s); kept as %s, starting without overrides", path,
-			root ? "not a list of overrides" : error.text, aside);
-		(void)rename(path, aside);
+		put_aside();
 		return 0;
 	}
 	return r;
@@ -107,20 +94,6 @@ static json_t *make_entry(const struct cluster_override *override)
 	if (entry && override->has_weight)
 		json_object_set_new(entry, "weight", json_integer(override->weight));
 	return entry;
-}
-
-/* Written beside the old file and synced before it takes its place: no crash leaves half a file. */
-static int write_file(const json_t *root, const char *path, const char *temporary)
-{
-	_cleanup_(close_p) int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	if (fd < 0)
-		return -errno;
-	if (json_dumpfd(root, fd, JSON_INDENT(2)) < 0)
-		return -EIO;
-	if (fsync(fd) < 0 || rename(temporary, path) < 0)
-		return -errno;
-	return 0;
 }
 
 /* Returns NULL without memory. */
@@ -164,17 +137,12 @@ int overrides_parse(struct cluster *cluster, const char *text, size_t size)
 
 int overrides_save(const struct cluster *cluster)
 {
-	_cleanup_(free_p) char *path = state_path("");
-	_cleanup_(free_p) char *temporary = state_path(".new");
 	_cleanup_(json_decref_p) json_t *root = make_root(cluster);
-	int r;
+	int r = root ? state_write(FILE_NAME, root) : -ENOMEM;
 
-	if (!path || !temporary || !root)
-		return -ENOMEM;
-	r = write_file(root, path, temporary);
 	if (r < 0)
-		log_error("cannot write %s: %s; what was said at run time will not survive a "
-			  "restart",
-			path, strerror(-r));
+		log_error("cannot save " FILE_NAME ": %s; what was said at run time will not "
+			  "survive a restart",
+			strerror(-r));
 	return r;
 }

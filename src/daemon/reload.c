@@ -3,6 +3,7 @@
 #include "daemon.h"
 #include "drover/log.h"
 #include "overrides.h"
+#include "retired.h"
 
 #include <errno.h>
 #include <string.h>
@@ -131,6 +132,7 @@ int daemon_reload(struct daemon *daemon, bool reset_overrides)
 		daemon_tell_overrides(daemon);
 	}
 	retire_members(daemon, running, conf);
+	retired_save(conf);
 	r = merge_conf(daemon, take_ptr(conf));
 	log_notice("%s: loaded", cluster_conf(daemon->cluster)->path);
 	return r;

@@ -142,6 +142,12 @@ def test_a_member_leaves_the_file_and_keeps_its_connections(lab):
     member = lab["fe5"].member("fe7")
     assert member["retired"] and member["buckets"] == 0
     assert not lab["fe5"].peer("fe6")["other_configuration"]
+    # A restart forgets it as little as the reload has.
+    for end in (lab["fe5"].kill_droverd, lab["fe5"].stop_droverd):
+        end()
+        lab["fe5"].start_droverd()
+        assert_whole(held)
+        assert lab["fe5"].member("fe7")["retired"]
     held.stop()
     wait_until(lambda: lab["fe5"].connections("fe7") == 0, what="its last connection ending")
     lab["fe5"].ctl("reload")

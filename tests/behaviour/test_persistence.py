@@ -138,7 +138,7 @@ def test_silent_clients_are_forgotten(make_lab):
 @pytest.mark.parametrize("kind, scheduler", [("tcp", "hash"), ("tcp", "rr"), ("udp", "rr")])
 def test_a_client_that_speaks_is_not_forgotten(make_lab, kind, scheduler):
     """While one speaks, the other is forgotten: so the first would have been as well."""
-    cluster = Cluster(make_lab, scheduler, persistence=2, weights={"fe5": 100, "fe6": 100})
+    cluster = Cluster(make_lab, scheduler, persistence=4, weights={"fe5": 100, "fe6": 100})
     before = cluster.members(numbers=[1], kinds=[kind])
     cluster.members(numbers=[2], kinds=[kind])
     cluster.reconfigure({"fe5": 0, "fe6": 0, "fe7": 100})

@@ -31,14 +31,31 @@ int flow_set_add(struct flow_set *set, const struct flow *flow);
 bool flow_set_remove(struct flow_set *set, const struct flow *flow);
 bool flow_set_has(const struct flow_set *set, const struct flow *flow);
 
-/*
- * From now on each flow that is new gets the next number after *claims, which may count for several
- * sets and must outlive them: so it can be told which of two sets has got a flow last.
- */
-void flow_set_number_claims(struct flow_set *set, uint64_t *claims);
+/* Ages beyond this, in seconds, are not told apart. */
+enum { FLOW_AGE_MAX = UINT16_MAX };
 
-/* The flow's number; 0 if it is not in the set, or came when no numbers were given. */
-uint64_t flow_set_claim(const struct flow_set *set, const struct flow *flow);
+/*
+ * When a flow of this age (seconds, up to FLOW_AGE_MAX) was got: in seconds of the clock that
+ * now_ms is of, and never 0. Of two owners of a flow the one that got it later can be told by it.
+ */
+static inline uint32_t flow_time(uint64_t now_ms, unsigned int age)
+{
+	return (uint32_t)(now_ms / 1000) + FLOW_AGE_MAX + 1 - age;
+}
+
+/* How old a flow is that was got at such a time; FLOW_AGE_MAX if that is 0. */
+static inline unsigned int flow_age(uint64_t now_ms, uint32_t since)
+{
+	uint32_t now = flow_time(now_ms, 0);
+
+	return since == 0 || now - since > FLOW_AGE_MAX ? FLOW_AGE_MAX : now - since;
+}
+
+/* The same as flow_set_add(), which leaves the time unknown; one that was there keeps its own. */
+int flow_set_add_since(struct flow_set *set, const struct flow *flow, uint32_t since);
+
+/* 0: it is not in the set, or nobody knows since when. */
+uint32_t flow_set_since(const struct flow_set *set, const struct flow *flow);
 
 /* Removes all of them, and gives their memory back. */
 void flow_set_clear(struct flow_set *set);

@@ -4,8 +4,8 @@
  * The ledger: which member owns which live flow. A part for each owner, which that owner's host
  * alone may write: so two hosts never disagree about a part, only about how new it is. Two
  * members may own one flow for a while: the client reused its port, or a member was cut off and
- * does not know that another one has taken over its flow. Whoever reads sees both, and in
- * flow_set_claim() whose claim was heard of last.
+ * does not know that another one has taken over its flow. Whoever reads sees both, and by
+ * flow_set_since() who has got it last.
  */
 
 #include "drover/flow_set.h"

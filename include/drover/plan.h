@@ -80,7 +80,7 @@ struct plan_outgoing {
 struct plan_pin {
 	struct flow flow;
 	size_t member;  /* index into group.members */
-	uint64_t claim; /* as flow_set_claim() has it; 0: unknown */
+	uint32_t since; /* when the member got it, as flow_set_since() has it */
 };
 
 struct plan_peer {
@@ -167,8 +167,8 @@ const struct plan_group *plan_first_forwarding(const struct plan *plan);
 /*
  * Pins a flow to a member of the group, given by pin->member. Returns 1 if it was
  * needed, 0 if it was not: the flow goes to this member anyway, or by datagrams to everyone.
- * -ENOENT: it belongs to no service; or -ENOMEM. Of several pins of one flow that of the
- * latest claim counts, or of the lowest mark.
+ * -ENOENT: it belongs to no service; or -ENOMEM. Of several pins of one flow the
+ * latest counts, or that of the lowest mark.
  */
 int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct plan_pin *pin);
 
@@ -201,7 +201,8 @@ struct plan_kept {
 /*
  * Sees to it that all flows of the ledger stay with their owners, as far as these are members of
  * a group that the plan has: pins those whose slot is another member's, and has memories begin
- * with those that were drawn. Of several owners of one flow, that of the latest claim is meant.
+ * with those that were drawn. Of several owners of one flow the one
+ * that got it last is meant.
  * Returns 0, or -ENOMEM.
  */
 int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct plan_keep *keep,

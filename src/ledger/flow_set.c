@@ -32,8 +32,8 @@ enum record_state { RECORD_DEAD, RECORD_LIVE, RECORD_STALE };
 struct record {
 	struct key key;
 	uint8_t state;
-	uint8_t claim_high; /* a claim's number has 40 bits: 10 000 a second for three years */
-	uint32_t claim_low;
+	uint8_t unused;
+	uint32_t since;
 	uint32_t next; /* in its bucket; of a dead one, the next dead one */
 };
 
@@ -49,7 +49,6 @@ struct chunk {
 struct flow_set {
 	unsigned char secret[KEY_SIZE];
 	uint64_t digest;
-	uint64_t *claims; /* the last number that was given; NULL: none are */
 	size_t max, count;
 
 	struct chunk **chunks;
@@ -223,11 +222,6 @@ struct flow_set *flow_set_new(size_t max)
 	return set;
 }
 
-void flow_set_number_claims(struct flow_set *set, uint64_t *claims)
-{
-	set->claims = claims;
-}
-
 void flow_set_clear(struct flow_set *set)
 {
 	for (size_t i = 0; i < set->n_chunks; i++)
@@ -248,15 +242,7 @@ void flow_set_free(struct flow_set *set)
 	free(set);
 }
 
-static void number_claim(struct record *record, uint64_t *claims)
-{
-	uint64_t claim = claims ? ++*claims : 0;
-
-	record->claim_high = (uint8_t)(claim >> 32);
-	record->claim_low = (uint32_t)claim;
-}
-
-int flow_set_add(struct flow_set *set, const struct flow *flow)
+int flow_set_add_since(struct flow_set *set, const struct flow *flow, uint32_t since)
 {
 	struct record *record;
 	uint32_t *link, number;
@@ -278,13 +264,18 @@ int flow_set_add(struct flow_set *set, const struct flow *flow)
 	set->first_dead = record->next;
 	record->key = key;
 	record->state = RECORD_LIVE;
-	number_claim(record, set->claims);
+	record->since = since;
 	link = bucket_of(set, &key);
 	record->next = *link;
 	*link = number;
 	set->digest ^= siphash(&key, DIGEST_KEY);
 	set->count++;
 	return 1;
+}
+
+int flow_set_add(struct flow_set *set, const struct flow *flow)
+{
+	return flow_set_add_since(set, flow, 0);
 }
 
 bool flow_set_remove(struct flow_set *set, const struct flow *flow)
@@ -316,17 +307,13 @@ bool flow_set_has(const struct flow_set *set, const struct flow *flow)
 	return make_key(flow, &key) && find_link(set, &key);
 }
 
-uint64_t flow_set_claim(const struct flow_set *set, const struct flow *flow)
+uint32_t flow_set_since(const struct flow_set *set, const struct flow *flow)
 {
-	const struct record *record;
 	const uint32_t *link;
 	struct key key;
 
 	link = make_key(flow, &key) ? find_link(set, &key) : NULL;
-	if (!link)
-		return 0;
-	record = record_at(set, *link);
-	return (uint64_t)record->claim_high << 32 | record->claim_low;
+	return link ? record_at(set, *link)->since : 0;
 }
 
 size_t flow_set_count(const struct flow_set *set)

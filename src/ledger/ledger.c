@@ -12,7 +12,6 @@ struct part {
 
 struct ledger {
 	size_t max;
-	uint64_t n_claims;  /* of all parts */
 	struct part *parts; /* ordered by owner */
 	size_t n_parts;
 };
@@ -73,7 +72,6 @@ struct flow_set *ledger_open(struct ledger *ledger, const char *owner)
 		part_done(&part);
 		return NULL;
 	}
-	flow_set_number_claims(part.flows, &ledger->n_claims);
 	memmove(&parts[i + 1], &parts[i], (ledger->n_parts++ - i) * sizeof(*parts));
 	parts[i] = part;
 	return part.flows;

@@ -123,12 +123,12 @@ static int remember(struct plan_distribution *distribution, const struct flow *f
 	return 0;
 }
 
-static uint64_t claim_of(const struct ledger *ledger, const struct plan_group *group, size_t member,
+static uint32_t since_of(const struct ledger *ledger, const struct plan_group *group, size_t member,
 	const struct flow *flow)
 {
 	const struct flow_set *flows = ledger_find(ledger, group->members[member].name);
 
-	return flows ? flow_set_claim(flows, flow) : 0;
+	return flows ? flow_set_since(flows, flow) : 0;
 }
 
 /* Whoever has the slot needs no pin, and may have got the flow after the owner that would. */
@@ -138,7 +138,7 @@ static bool has_moved_to_its_slot(const struct plan *plan, const struct plan_gro
 {
 	uint16_t member = plan_slot_member(plan, group, distribution, &pin->flow);
 
-	return member != BUCKETS_NONE && claim_of(ledger, group, member, &pin->flow) > pin->claim;
+	return member != BUCKETS_NONE && since_of(ledger, group, member, &pin->flow) > pin->since;
 }
 
 static int keep_flow(const struct plan *plan, struct plan_group *group,
@@ -157,7 +157,7 @@ static int keep_flow(const struct plan *plan, struct plan_group *group,
 	/* What was drawn is in the kernel's memory, since its first packet or from here. */
 	if (plan_is_drawn(distribution) || !plan_needs_pin(plan, group, distribution, &pin))
 		return 0;
-	pin.claim = claim_of(ledger, group, member, flow);
+	pin.since = since_of(ledger, group, member, flow);
 	if (has_moved_to_its_slot(plan, group, distribution, ledger, &pin))
 		return 0;
 	if (kept->n_pins >= keep->max_pins) {

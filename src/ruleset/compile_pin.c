@@ -58,10 +58,10 @@ static struct ruleset_value flow_key(const struct plan_pin *pin, bool is_error)
 	return key;
 }
 
-/* What becomes an element of the map, if it is the best claim to its key. */
+/* What becomes an element of the map, if it is the latest of its key. */
 struct candidate {
 	struct ruleset_value key;
-	uint64_t claim;
+	uint32_t since;
 	uint32_t mark;
 };
 
@@ -72,8 +72,8 @@ static int compare_candidates(const void *a, const void *b)
 
 	if (order)
 		return order;
-	if (x->claim != y->claim)
-		return x->claim > y->claim ? -1 : 1;
+	if (x->since != y->since)
+		return x->since > y->since ? -1 : 1;
 	return x->mark < y->mark ? -1 : x->mark > y->mark;
 }
 
@@ -94,7 +94,7 @@ static void fill_pins(struct compiler *c, struct ruleset_set *set)
 		if (is_of_family(pin, family_of(c->view)))
 			candidates[n++] = (struct candidate){
 				.key = flow_key(pin, c->view->is_error),
-				.claim = pin->claim,
+				.since = pin->since,
 				.mark = group->members[pin->member].mark,
 			};
 	}

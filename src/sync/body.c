@@ -140,6 +140,7 @@ static void put_duties(struct wire_writer *writer, const struct body_duties *dut
 static void get_stream(struct wire_reader *reader, struct body_stream *stream)
 {
 	struct flow flow;
+	unsigned int age;
 	bool began;
 
 	stream->sequence = get_sequence(reader);
@@ -150,7 +151,7 @@ static void get_stream(struct wire_reader *reader, struct body_stream *stream)
 	switch (stream->kind) {
 	case STREAM_NEWS:
 	case STREAM_SNAPSHOT_FLOWS:
-		while (reader->left > 0 && wire_get_flow(reader, &flow, &began))
+		while (reader->left > 0 && wire_get_flow(reader, &flow, &began, &age))
 			if (!began && stream->kind == STREAM_SNAPSHOT_FLOWS)
 				reader->failed = true;
 		break;

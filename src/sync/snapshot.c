@@ -59,7 +59,8 @@ static void send_flows(struct sync *sync)
 
 	while (writer.left >= WIRE_FLOW_MAX && own &&
 		flow_set_next(own, &sync->stream.snapshot_cursor, &flow))
-		wire_put_flow(&writer, &flow, true);
+		wire_put_flow(
+			&writer, &flow, true, flow_age(sync->now, flow_set_since(own, &flow)));
 	if (writer.left < sizeof(flows)) {
 		stream_emit(
 			sync, STREAM_SNAPSHOT_FLOWS, flows, sizeof(flows) - writer.left, sync->now);

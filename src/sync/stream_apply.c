@@ -15,10 +15,12 @@ static void apply_flows(struct sync *sync, struct peer *peer, struct flow_set *s
 {
 	struct wire_reader reader = wire_reader(packet->flows, packet->flows_size);
 	struct flow flow;
+	unsigned int age;
 	bool began;
 
-	while (reader.left > 0 && wire_get_flow(&reader, &flow, &began))
-		if (began ? flow_set_add(set, &flow) == 1 : flow_set_remove(set, &flow))
+	while (reader.left > 0 && wire_get_flow(&reader, &flow, &began, &age))
+		if (began ? flow_set_add_since(set, &flow, flow_time(sync->now, age)) == 1
+			  : flow_set_remove(set, &flow))
 			tell(sync, peer, &flow, began);
 }
 

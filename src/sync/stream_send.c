@@ -110,7 +110,7 @@ void stream_add(struct sync *sync, const struct flow *flow, bool began)
 		stream->pending_since = sync->now;
 	writer = wire_writer(stream->pending + stream->pending_size,
 		sizeof(stream->pending) - stream->pending_size);
-	wire_put_flow(&writer, flow, began);
+	wire_put_flow(&writer, flow, began, 0);
 	stream->pending_size = sizeof(stream->pending) - writer.left;
 }
 

@@ -121,10 +121,12 @@ void wire_put_name(struct wire_writer *writer, const char *name)
 
 /* --- flows ------------------------------------------------------------------ */
 
-bool wire_get_flow(struct wire_reader *reader, struct flow *ret_flow, bool *ret_began)
+bool wire_get_flow(
+	struct wire_reader *reader, struct flow *ret_flow, bool *ret_began, unsigned int *ret_age)
 {
 	uint8_t flags = (uint8_t)wire_get(reader, 1);
 	int family = flags & FLOW_IPV6 ? AF_INET6 : AF_INET;
+	unsigned int age = 0;
 	struct flow flow = {
 		.protocol = flags & FLOW_UDP ? IPPROTO_UDP : IPPROTO_TCP,
 		.client.family = family,
@@ -137,14 +139,18 @@ bool wire_get_flow(struct wire_reader *reader, struct flow *ret_flow, bool *ret_
 	flow.vip_port = (uint16_t)wire_get(reader, 2);
 	wire_get_bytes(reader, flow.client.bytes, address_size(family));
 	wire_get_bytes(reader, flow.vip.bytes, address_size(family));
+	if (flags & FLOW_BEGAN)
+		age = (unsigned int)wire_get(reader, 2);
 	if (reader->failed)
 		return false;
 	*ret_flow = flow;
 	*ret_began = flags & FLOW_BEGAN;
+	*ret_age = age;
 	return true;
 }
 
-void wire_put_flow(struct wire_writer *writer, const struct flow *flow, bool began)
+void wire_put_flow(
+	struct wire_writer *writer, const struct flow *flow, bool began, unsigned int age)
 {
 	int family = flow->client.family;
 	unsigned int flags = (began ? FLOW_BEGAN : 0u) |
@@ -156,4 +162,6 @@ void wire_put_flow(struct wire_writer *writer, const struct flow *flow, bool beg
 	wire_put(writer, flow->vip_port, 2);
 	wire_put_bytes(writer, flow->client.bytes, address_size(family));
 	wire_put_bytes(writer, flow->vip.bytes, address_size(family));
+	if (began)
+		wire_put(writer, age, 2);
 }

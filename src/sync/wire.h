@@ -39,7 +39,12 @@ bool wire_name_is_valid(const char *name);
 void wire_get_name(struct wire_reader *reader, char ret_name[static WIRE_NAME_MAX + 1]);
 void wire_put_name(struct wire_writer *writer, const char *name);
 
-/* A flow that began or ended: 13 bytes with IPv4, 37 with IPv6. */
-enum { WIRE_FLOW_MAX = 37 };
-bool wire_get_flow(struct wire_reader *reader, struct flow *ret_flow, bool *ret_began);
-void wire_put_flow(struct wire_writer *writer, const struct flow *flow, bool began);
+/*
+ * A flow that began or ended: 13 bytes with IPv4, 37 with IPv6, and 2 more if it began: its age as
+ * flow_age() has it.
+ */
+enum { WIRE_FLOW_MAX = 39 };
+bool wire_get_flow(
+	struct wire_reader *reader, struct flow *ret_flow, bool *ret_began, unsigned int *ret_age);
+void wire_put_flow(
+	struct wire_writer *writer, const struct flow *flow, bool began, unsigned int age);

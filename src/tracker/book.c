@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "drover/clock.h"
+
 #include "internal.h"
 
 #include <errno.h>
@@ -15,7 +17,7 @@ static void begin_flow(struct book *book, const struct flow *flow, bool told)
 {
 	int r;
 
-	r = flow_set_add(book->flows, flow);
+	r = flow_set_add_since(book->flows, flow, flow_time(clock_now_ms(), 0));
 	if (r < 0) {
 		book->n_refused++;
 		return;
@@ -193,7 +195,7 @@ int book_begin_dump(struct book *book)
 	/* Half-open ones are in no dump. */
 	while (flow_set_next(book->half_open, &cursor, &flow))
 		if (wants(book, &flow))
-			(void)flow_set_add(book->flows, &flow);
+			(void)flow_set_add_since(book->flows, &flow, flow_time(clock_now_ms(), 0));
 	return 0;
 }
 

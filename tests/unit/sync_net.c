@@ -300,7 +300,7 @@ void net_begin(struct net *net, size_t i, size_t which)
 	struct flow flow = net_flow(which);
 
 	assert_non_null(own);
-	if (flow_set_add(own, &flow) == 1)
+	if (flow_set_add_since(own, &flow, flow_time(net->now, 0)) == 1)
 		change(net, i, &flow, true);
 }
 

@@ -270,28 +270,24 @@ static void test_all_parts_count(void **state)
 	(void)state;
 }
 
-/* The later of two claims has the greater number; one that is only repeated keeps its own. */
-static void test_claims(void **state)
+/* A flow that is only named again keeps its time; ages are those of a clock that may be young. */
+static void test_times(void **state)
 {
-	_cleanup_(flow_set_free_p) struct flow_set *a = flow_set_new(10), *b = flow_set_new(10);
+	_cleanup_(flow_set_free_p) struct flow_set *set = flow_set_new(10);
 	const struct flow first = flow_at(0), second = flow_at(1);
-	uint64_t claims = UINT32_MAX - 1;
 
-	assert_int_equal(flow_set_add(a, &second), 1);
-	assert_int_equal(flow_set_claim(a, &second), 0);
-	flow_set_number_claims(a, &claims);
-	flow_set_number_claims(b, &claims);
-	assert_int_equal(flow_set_claim(a, &first), 0);
-	assert_int_equal(flow_set_add(a, &first), 1);
-	assert_int_equal(flow_set_add(b, &first), 1);
-	assert_int_equal(flow_set_claim(a, &first), UINT32_MAX);
-	assert_int_equal(flow_set_claim(b, &first), UINT64_C(1) << 32);
-	flow_set_mark_stale(a);
-	assert_int_equal(flow_set_add(a, &first), 0);
-	assert_int_equal(flow_set_claim(a, &first), UINT32_MAX);
-	assert_true(flow_set_remove(a, &first));
-	assert_int_equal(flow_set_add(a, &first), 1);
-	assert_true(flow_set_claim(a, &first) > flow_set_claim(b, &first));
+	assert_int_equal(flow_set_since(set, &first), 0);
+	assert_int_equal(flow_set_add_since(set, &first, flow_time(5000, 7)), 1);
+	assert_int_equal(flow_set_add(set, &second), 1);
+	assert_int_equal(flow_set_since(set, &second), 0);
+	assert_int_equal(flow_age(5000, 0), FLOW_AGE_MAX);
+	assert_int_equal(flow_age(5000, flow_set_since(set, &first)), 7);
+	assert_int_equal(flow_age(65000, flow_set_since(set, &first)), 67);
+	assert_int_equal(flow_age(UINT64_C(100000000), flow_set_since(set, &first)), FLOW_AGE_MAX);
+	flow_set_mark_stale(set);
+	assert_int_equal(flow_set_add_since(set, &first, flow_time(9000, 0)), 0);
+	assert_int_equal(flow_age(9000, flow_set_since(set, &first)), 11);
+	assert_true(flow_time(0, FLOW_AGE_MAX) > 0);
 	(void)state;
 }
 
@@ -367,7 +363,7 @@ int main(void)
 		cmocka_unit_test(test_digest_is_independent_of_order),
 		cmocka_unit_test(test_digest_is_the_same_everywhere),
 		cmocka_unit_test(test_all_parts_count),
-		cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_format),

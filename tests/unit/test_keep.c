@@ -140,7 +140,7 @@ static void assert_exactly_moved_flows_are_pinned(struct fixture *f)
  * A member that was cut off comes back with flows that others have by now: where they went last
  * they stay, whoever of the two has the slot.
  */
-static void test_the_latest_claim_counts(void **state)
+static void test_the_last_owner_counts(void **state)
 {
 	static const char *const members[] = { "fe5", "fe6", "fe7" };
 
@@ -155,8 +155,8 @@ static void test_the_latest_claim_counts(void **state)
 
 			if (new == old)
 				continue;
-			own(&f, members[old], &flow);
-			own(&f, members[new], &flow);
+			flow_set_add_since(ledger_open(f.ledger, members[old]), &flow, 9);
+			flow_set_add_since(ledger_open(f.ledger, members[new]), &flow, 10);
 			(void)keep(&f);
 			ruleset = ruleset_of_plan(f.plan);
 			script = script_of(ruleset);
@@ -360,7 +360,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flows_in_their_slots_need_nothing),
-		cmocka_unit_test(test_the_latest_claim_counts),
+		cmocka_unit_test(test_the_last_owner_counts),
 		cmocka_unit_test(test_a_drained_member_keeps_its_flows),
 		cmocka_unit_test(test_new_weights_move_nobody),
 		cmocka_unit_test(test_flows_of_a_disabled_member_go),

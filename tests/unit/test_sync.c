@@ -88,6 +88,32 @@ static void test_snapshot(void **state)
 	assert_int_equal(net->nodes[1].n_flow_changes, 20000);
 }
 
+static unsigned int known_age(const struct net *net, size_t which)
+{
+	const struct flow flow = net_flow(which);
+
+	return flow_age(net->now,
+		flow_set_since(ledger_find(net->nodes[1].ledger, net->nodes[0].name), &flow));
+}
+
+/* Who hears of a flow late, or by a snapshot, knows since when it is its owner's all the same. */
+static void test_ages(void **state)
+{
+	struct net *net = *state;
+
+	net_init(net, 2, 2);
+	net_start(net, 0, true);
+	net_begin(net, 0, 1);
+	net_run(net, 5000);
+	net_start(net, 1, true);
+	net_wait(net, net_is_complete(net));
+	net_run(net, 5000);
+	net_begin(net, 0, 2);
+	net_run(net, 1000);
+	assert_in_range(known_age(net, 1), 11, 13);
+	assert_in_range(known_age(net, 2), 1, 2);
+}
+
 /* All start at once, and ask at once: each tells its flows once. */
 static void test_cold_start(void **state)
 {
@@ -620,6 +646,7 @@ int main(void)
 		net_test(test_news),
 		net_test(test_full_packet_leaves_at_once),
 		net_test(test_snapshot),
+		net_test(test_ages),
 		net_test(test_cold_start),
 		net_test(test_snapshot_is_paced),
 		net_test(test_churn_during_snapshot),

@@ -226,38 +226,42 @@ static void test_stream(void **state)
 		{ IPPROTO_UDP, 5060, 5060, { AF_INET6, { 0x20, 1, [15] = 7 } },
 			{ AF_INET6, { 0x20, 1, [15] = 9 } } },
 	};
-	static const uint8_t first[] = { 1, 0x9c, 0x40, 0, 80, 192, 0, 2, 7, 192, 0, 2, 100 };
+	static const uint8_t first[] = { 1, 0x9c, 0x40, 0, 80, 192, 0, 2, 7, 192, 0, 2, 100, 0x01,
+		0x02 };
 	uint8_t bytes[BODY_FLOWS_MAX], plain[SEAL_PLAIN_MAX];
 	struct wire_writer writer = wire_writer(bytes, sizeof(bytes));
 	struct body body = example(BODY_STREAM);
 	struct wire_reader reader;
 	struct flow flow;
+	unsigned int age;
 	bool began;
 
 	(void)state;
-	wire_put_flow(&writer, &flows[0], true);
-	wire_put_flow(&writer, &flows[1], false);
+	wire_put_flow(&writer, &flows[0], true, 0x102);
+	wire_put_flow(&writer, &flows[1], false, 7);
 	assert_memory_equal(bytes, first, sizeof(first));
-	body.stream = (struct body_stream){ 10, 11, STREAM_NEWS, bytes, 13 + 37 };
+	body.stream = (struct body_stream){ 10, 11, STREAM_NEWS, bytes, 15 + 37 };
 	body = decode(plain, body_encode(&body, plain));
 	assert_int_equal(body.stream.sequence, 10);
 	assert_int_equal(body.stream.age, 11);
 	reader = wire_reader(body.stream.flows, body.stream.flows_size);
-	assert_true(wire_get_flow(&reader, &flow, &began) && began);
+	assert_true(wire_get_flow(&reader, &flow, &began, &age) && began);
+	assert_int_equal(age, 0x102);
 	assert_true(flow_equal(&flow, &flows[0]));
-	assert_true(wire_get_flow(&reader, &flow, &began) && !began);
+	assert_true(wire_get_flow(&reader, &flow, &began, &age) && !began);
+	assert_int_equal(age, 0);
 	assert_true(flow_equal(&flow, &flows[1]));
 	assert_int_equal(reader.left, 0);
 	/* In a snapshot nothing ends; its end has no flows; flags mean what is known. */
 	plain[29 + 12] = STREAM_SNAPSHOT_FLOWS;
-	assert_false(body_decode(plain, 29 + 13 + 13 + 37, &body));
-	assert_true(body_decode(plain, 29 + 13 + 13, &body));
+	assert_false(body_decode(plain, 29 + 13 + 15 + 37, &body));
+	assert_true(body_decode(plain, 29 + 13 + 15, &body));
 	plain[29 + 12] = STREAM_SNAPSHOT_END;
-	assert_false(body_decode(plain, 29 + 13 + 13, &body));
+	assert_false(body_decode(plain, 29 + 13 + 15, &body));
 	assert_true(body_decode(plain, 29 + 13, &body));
 	plain[29 + 12] = STREAM_NEWS;
 	plain[29 + 13] |= 8;
-	assert_false(body_decode(plain, 29 + 13 + 13, &body));
+	assert_false(body_decode(plain, 29 + 13 + 15, &body));
 }
 
 static void test_other_messages(void **state)

@@ -171,30 +171,30 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("text, message", REFUSED)
 @pytest.mark.parametrize("action", ["up", "down", "show"])
-def test_refused_files_change_nothing(node, action, text, message):
+def test_refused_files_change_nothing(node, action):
     node.ip("addr", "add", "192.0.2.7/32", "dev", "lo")
     before = state(node)
     path = node.directory / "bad"
-    path.write_text(text)
-    done = vips(node, action, file="bad")
-    assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.startswith(f"droverctl: vips: {path} is refused as a whole; "
-                                  f"nothing is changed\n  {path}:{message}")
-    assert state(node) == before
+    for text, message in REFUSED:
+        path.write_text(text)
+        done = vips(node, action, file="bad")
+        assert done.returncode == 1 and done.stdout == "", done
+        assert done.stderr.startswith(f"droverctl: vips: {path} is refused as a whole; "
+                                      f"nothing is changed\n  {path}:{message}"), done
+        assert state(node) == before
 
 
-@pytest.mark.parametrize("words, message", [
-    (("up", "-i", "eth7"), "there is no interface eth7"),
-    (("show", "-i", "all"), "there is no interface all"),
-    (("show", "-c", "/nonexistent"), "/nonexistent is refused as a whole; nothing is changed\n"
-                                     "  /nonexistent: cannot open: No such file or directory"),
-])
-def test_other_refusals(node, words, message):
+def test_other_refusals(node):
     before = state(node)
-    done = vips(node, *words)
-    assert (done.returncode, done.stderr) == (1, f"droverctl: vips: {message}\n")
+    for words, message in {
+            ("up", "-i", "eth7"): "there is no interface eth7",
+            ("show", "-i", "all"): "there is no interface all",
+            ("show", "-c", "/nonexistent"):
+                "/nonexistent is refused as a whole; nothing is changed\n"
+                "  /nonexistent: cannot open: No such file or directory"}.items():
+        done = vips(node, *words)
+        assert (done.returncode, done.stderr) == (1, f"droverctl: vips: {message}\n")
     assert state(node) == before
 
 

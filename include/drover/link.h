@@ -83,6 +83,9 @@ int link_forget(struct link_watch *watch, const struct address *address);
 int link_add_address(struct link_watch *watch, const struct address *address);
 int link_remove_address(struct link_watch *watch, const struct address *address);
 
+/* Sets the interface up. Returns 0 or -errno. */
+int link_set_up(struct link_watch *watch);
+
 /* True if the address is on the interface, as far as events have told. */
 bool link_has_address(const struct link_watch *watch, const struct address *address);
 

@@ -3,7 +3,21 @@
 /* Settings of the kernel below /proc/sys/net. */
 
 /*
- * Raises an integer setting of an interface ("arp_ignore", …) to at least the wanted value;
+ * Reads or writes an integer setting ("arp_ignore", …) of an interface for one family, AF_INET or
+ * AF_INET6; "all" is an interface here, too. Returns 0 or -errno: -ENOENT if there is no
+ * such interface, or the kernel has no such family.
+ */
+int sysctl_get(int family, const char *interface, const char *setting, int *ret_value);
+int sysctl_set(int family, const char *interface, const char *setting, int value);
+
+/*
+ * Returns a new string, the setting's name as sysctl(8) takes it: dots separate, so that one in an
+ * interface's name is written '/'; NULL without memory.
+ */
+char *sysctl_key(int family, const char *interface, const char *setting);
+
+/*
+ * Raises an integer setting of an interface, for IPv4, to at least the wanted value;
  * a higher one is left. Returns 1 if it was written, 0 if not, or -errno.
  */
 int sysctl_raise(const char *interface, const char *setting, int wanted);

@@ -190,7 +190,7 @@ static void report_vip_pair(
 }
 
 /* vipaddrs files are long: sorted, a VIP can only overlap the widest one before it. */
-static void check_vip_overlaps(struct reader *reader)
+void check_vip_overlaps(struct reader *reader)
 {
 	_cleanup_(free_p) const struct conf_vip **vips = NULL;
 	size_t n, widest = 0;

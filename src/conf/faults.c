@@ -153,6 +153,15 @@ int faults_finish(struct reader *reader, struct conf_errors *errors)
 	return -ENOMEM;
 }
 
+/* The one fault of a file that there is nothing else to say of. */
+void fault_add_open(const char *path, int error, struct conf_errors *errors)
+{
+	char **message = array_append(errors->messages, errors->n_messages);
+
+	if (message && asprintf(message, "%s: cannot open: %s", path, strerror(error)) < 0)
+		errors->n_messages--;
+}
+
 void conf_errors_done(struct conf_errors *errors)
 {
 	for (size_t i = 0; i < errors->n_messages; i++)

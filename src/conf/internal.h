@@ -4,7 +4,7 @@
  * Inside of the configuration module. Text flows through it one way:
  *
  *   file.c -> source.c -> libconfig -> reader.c with the tables of settings.c,
- *   groups.c and services.c (VIPs: vips.c) -> check.c
+ *   groups.c and services.c (VIPs: vips.c, vipaddrs.c) -> check.c
  *
  * Every stage reports to faults.c and goes on, so that one run names every
  * fault. What could not be read stays zero, and the checks pass over it.
@@ -67,6 +67,7 @@ bool location_is_before(
 void fault_add(struct reader *reader, struct conf_location location, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void fault_no_memory(struct reader *reader);
+void fault_add_open(const char *path, int error, struct conf_errors *errors);
 int faults_finish(struct reader *reader, struct conf_errors *errors);
 
 /* file.c */
@@ -78,10 +79,13 @@ const char *file_note(struct reader *reader, const char *path);
 bool source_read(struct reader *reader, const char *file, const char *text, size_t length);
 void source_done(struct source *source);
 
-/* settings.c, groups.c, services.c, vips.c, check.c */
+/* settings.c, groups.c, services.c, vips.c, vipaddrs.c, check.c */
 void settings_read(struct reader *reader, const config_setting_t *root);
 void group_read(struct reader *reader, const config_setting_t *setting, void *object);
 void service_read(struct reader *reader, const config_setting_t *setting, void *object);
+void vip_add(struct reader *reader, struct conf_group *group, struct conf_location location,
+	const char *text);
 void vip_read(struct reader *reader, const config_setting_t *setting, void *object);
 void vips_file_read(struct reader *reader, const config_setting_t *setting, void *object);
+void check_vip_overlaps(struct reader *reader);
 void conf_check(struct reader *reader);

@@ -78,14 +78,6 @@ int conf_parse(
 	return parse(path, text, strlen(text), ret_conf, errors);
 }
 
-static void add_open_error(const char *path, int error, struct conf_errors *errors)
-{
-	char **message = array_append(errors->messages, errors->n_messages);
-
-	if (message && asprintf(message, "%s: cannot open: %s", path, strerror(error)) < 0)
-		errors->n_messages--;
-}
-
 int conf_load(const char *path, struct conf **ret_conf, struct conf_errors *errors)
 {
 	_cleanup_(free_p) char *text = NULL;
@@ -95,7 +87,7 @@ int conf_load(const char *path, struct conf **ret_conf, struct conf_errors *erro
 	*errors = (struct conf_errors){ 0 };
 	r = file_read(path, &text, &length);
 	if (r < 0) {
-		add_open_error(path, -r, errors);
+		fault_add_open(path, -r, errors);
 		return r;
 	}
 	return parse(path, text, length, ret_conf, errors);

@@ -2,6 +2,7 @@
 #include "arguments.h"
 
 #include "drover/address.h"
+#include "drover/cleanup.h"
 #include "drover/control.h"
 
 #include <errno.h>
@@ -167,33 +168,35 @@ static int add_endpoint(json_t *request, const char *key, const char *text, char
 	return json_object_set_new(request, key, json_string(text)) < 0 ? -ENOMEM : 0;
 }
 
-/* Moves --without MEMBER out of the arguments, wherever it stands. */
-static int take_without(
-	int *argument_count, char **arguments, const char **ret_member, char **reterr_why)
+/* Moves an option with a value out of the arguments, wherever it stands; NULL if it is not there.
+ */
+static int take_value(int *argument_count, char **arguments, const char *option, const char *what,
+	const char **ret_value, char **reterr_why)
 {
-	const char *member = NULL;
+	const char *value = NULL;
 	int kept = 0;
 
 	for (int i = 0; i < *argument_count; i++) {
-		if (strcmp(arguments[i], "--without") != 0) {
+		if (strcmp(arguments[i], option) != 0) {
 			arguments[kept++] = arguments[i];
 			continue;
 		}
-		if (member)
-			return refuse(reterr_why, "--without is given twice");
+		if (value)
+			return refuse(reterr_why, "%s is given twice", option);
 		if (i + 1 == *argument_count)
-			return refuse(reterr_why, "--without needs a member");
-		member = arguments[++i];
+			return refuse(reterr_why, "%s needs %s", option, what);
+		value = arguments[++i];
 	}
 	*argument_count = kept;
-	*ret_member = member;
+	*ret_value = value;
 	return 0;
 }
 
 int arguments_explain(int argument_count, char **arguments, json_t *request, char **reterr_why)
 {
 	const char *without = NULL;
-	int r = take_without(&argument_count, arguments, &without, reterr_why);
+	int r = take_value(
+		&argument_count, arguments, "--without", "a member", &without, reterr_why);
 
 	if (r < 0)
 		return r;
@@ -212,4 +215,34 @@ int arguments_explain(int argument_count, char **arguments, json_t *request, cha
 	if (r < 0 || !without)
 		return r;
 	return add_name(request, "without", without, reterr_why);
+}
+
+int arguments_vips(int argument_count, char **arguments, json_t *request, char **reterr_why)
+{
+	static const struct {
+		const char *option, *what, *key;
+	} options[] = { { "-f", "a file", "file" }, { "-i", "an interface", "interface" },
+		{ "-c", "a file", "conf" } };
+	static const char *const actions[] = { "up", "down", "show" };
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		const char *value;
+
+		r = take_value(&argument_count, arguments, options[i].option, options[i].what,
+			&value, reterr_why);
+		if (r == 0 && value)
+			r = add_name(request, options[i].key, value, reterr_why);
+		if (r < 0)
+			return r;
+	}
+	r = check_count(argument_count, arguments, 1, 1, reterr_why);
+	if (r < 0)
+		return r;
+	if (json_object_get(request, "conf") && strcmp(arguments[0], "show") != 0)
+		return refuse(reterr_why, "-c is for show alone");
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (strcmp(arguments[0], actions[i]) == 0)
+			return add_name(request, "action", actions[i], reterr_why);
+	return refuse(reterr_why, "\"%s\" is neither up, down nor show", arguments[0]);
 }

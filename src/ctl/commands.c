@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "drover/cleanup.h"
 #include "drover/conf.h"
+#include "vips.h"
 
 #include <errno.h>
 #include <string.h>
@@ -46,6 +47,9 @@ static const struct command commands[] = {
 		arguments_reload, render_reload, "ok", COMMIT_MS },
 	{ "ready", "", "exit 0 if this host can take the duty, else 1", arguments_none,
 		render_ready, "ready", ANSWER_MS },
+	{ "vips", "up|down|show [-f FILE] [-i IFACE] [-c FILE]",
+		"VIPs on lo of a member, and what it lacks; needs no daemon", arguments_vips,
+		render_vips, "complete", 0, vips_answer },
 	{ "keygen", "FILE", "make a new key for sync; needs no daemon", NULL, NULL, NULL, 0 },
 };
 

@@ -13,6 +13,12 @@
 typedef int (*request_builder_t)(
 	int argument_count, char **arguments, json_t *request, char **reterr_why);
 
+/*
+ * Answers a request in the daemon's place. Returns 0, and the caller owns *ret_reply, which may be
+ * a refusal; or -ENOMEM.
+ */
+typedef int (*answerer_t)(const json_t *request, json_t **ret_reply);
+
 struct command {
 	const char *name;
 	const char *arguments; /* as usage shows them */
@@ -21,6 +27,7 @@ struct command {
 	renderer_t render;
 	const char *truth; /* the reply's field that must be true for exit status 0 */
 	int timeout_ms;
+	answerer_t answer; /* NULL: the daemon is asked */
 };
 
 /*

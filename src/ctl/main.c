@@ -204,9 +204,14 @@ static int run_command(const struct options *options, int argument_count, char *
 	r = build_request(command, argument_count - 1, arguments + 1, &request);
 	if (r != STATUS_OK)
 		return r;
-	r = control_ask(options->socket_path, request, command->timeout_ms, &reply);
-	if (r < 0)
-		return complain_no_daemon(options->socket_path, r);
+	if (command->answer) {
+		if (command->answer(request, &reply) < 0)
+			return complain_memory();
+	} else {
+		r = control_ask(options->socket_path, request, command->timeout_ms, &reply);
+		if (r < 0)
+			return complain_no_daemon(options->socket_path, r);
+	}
 	r = print_reply(options, command, request, reply);
 	return r == STATUS_OK ? wait_if_asked(options, request) : r;
 }

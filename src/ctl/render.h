@@ -30,6 +30,7 @@ void render_ready(struct view *view, const json_t *reply);
 void render_duty(struct view *view, const json_t *reply);   /* activate, standby */
 void render_member(struct view *view, const json_t *reply); /* drain, enable, disable, weight */
 void render_reload(struct view *view, const json_t *reply);
+void render_vips(struct view *view, const json_t *reply);
 
 /* Prints why the daemon refused: "droverctl: COMMAND: error", and its list of errors. */
 void render_refusal(struct view *view, const json_t *reply);

@@ -70,3 +70,17 @@ struct nlmsghdr *interface_put_get(void *buffer, const char *name)
 	mnl_attr_put_strz(message, IFLA_IFNAME, name);
 	return message;
 }
+
+struct nlmsghdr *interface_put_up(void *buffer, unsigned int index)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *header;
+
+	message->nlmsg_type = RTM_NEWLINK;
+	header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+	header->ifi_family = AF_UNSPEC;
+	header->ifi_index = (int)index;
+	header->ifi_flags = IFF_UP;
+	header->ifi_change = IFF_UP;
+	return message;
+}

@@ -74,6 +74,7 @@ struct interface_message {
 };
 int interface_parse(const struct nlmsghdr *message, struct interface_message *ret_interface);
 struct nlmsghdr *interface_put_get(void *buffer, const char *name);
+struct nlmsghdr *interface_put_up(void *buffer, unsigned int index);
 
 struct neighbour_message {
 	bool deleted;

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Reads a setting's text without its newline. Returns 0 or -errno. */
 static int read_text(int fd, char *buffer, size_t size)
@@ -46,35 +47,74 @@ static int read_integer(int fd, int *ret_value)
 	return 0;
 }
 
-int sysctl_raise(const char *interface, const char *setting, int wanted)
+static const char *family_name(int family)
+{
+	return family == AF_INET6 ? "ipv6" : "ipv4";
+}
+
+/* Returns a descriptor or -errno. */
+static int open_setting(int family, const char *interface, const char *setting, int flags)
 {
 	_cleanup_(free_p) char *path = NULL;
-	_cleanup_(close_p) int in = -1, out = -1;
-	char text[16];
-	int r, value, n;
+	int fd;
 
 	if (!is_path_part(interface) || !is_path_part(setting))
 		return -EINVAL;
-	if (asprintf(&path, "/proc/sys/net/ipv4/conf/%s/%s", interface, setting) < 0) {
+	if (asprintf(&path, "/proc/sys/net/%s/conf/%s/%s", family_name(family), interface,
+		    setting) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
-	in = open(path, O_RDONLY | O_CLOEXEC);
-	if (in < 0)
-		return -errno;
-	r = read_integer(in, &value);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int sysctl_get(int family, const char *interface, const char *setting, int *ret_value)
+{
+	_cleanup_(close_p) int fd = open_setting(family, interface, setting, O_RDONLY);
+
+	return fd < 0 ? fd : read_integer(fd, ret_value);
+}
+
+int sysctl_set(int family, const char *interface, const char *setting, int value)
+{
+	_cleanup_(close_p) int fd = open_setting(family, interface, setting, O_WRONLY);
+	char text[16];
+	int n;
+
+	if (fd < 0)
+		return fd;
+	n = snprintf(text, sizeof(text), "%d\n", value);
+	/* The kernel takes the whole value in one write, or none of it. */
+	return write(fd, text, (size_t)n) < 0 ? -errno : 0;
+}
+
+char *sysctl_key(int family, const char *interface, const char *setting)
+{
+	_cleanup_(free_p) char *name = strdup(interface);
+	char *key;
+
+	if (!name)
+		return NULL;
+	for (char *c = name; *c; c++)
+		if (*c == '.')
+			*c = '/';
+	if (asprintf(&key, "net.%s.conf.%s.%s", family_name(family), name, setting) < 0)
+		return NULL;
+	return key;
+}
+
+int sysctl_raise(const char *interface, const char *setting, int wanted)
+{
+	int r, value;
+
+	r = sysctl_get(AF_INET, interface, setting, &value);
 	if (r < 0)
 		return r;
 	if (value >= wanted)
 		return 0;
-	out = open(path, O_WRONLY | O_CLOEXEC);
-	if (out < 0)
-		return -errno;
-	n = snprintf(text, sizeof(text), "%d\n", wanted);
-	/* The kernel takes the whole value in one write, or none of it. */
-	if (write(out, text, (size_t)n) < 0)
-		return -errno;
-	return 1;
+	r = sysctl_set(AF_INET, interface, setting, wanted);
+	return r < 0 ? r : 1;
 }
 
 int sysctl_local_port_range(unsigned int *ret_first, unsigned int *ret_last)

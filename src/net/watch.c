@@ -204,6 +204,16 @@ int link_remove_address(struct link_watch *watch, const struct address *address)
 	return interface_address_remove(&watch->requests, watch->state.link.index, address);
 }
 
+int link_set_up(struct link_watch *watch)
+{
+	_Alignas(struct nlmsghdr) char buffer[RTNL_REQUEST_SIZE];
+
+	if (!watch->state.link.present)
+		return -ENODEV;
+	return rtnl_talk(
+		&watch->requests, interface_put_up(buffer, watch->state.link.index), NULL, NULL);
+}
+
 bool link_has_address(const struct link_watch *watch, const struct address *address)
 {
 	return link_state_has_address(&watch->state, address);

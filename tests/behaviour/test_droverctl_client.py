@@ -462,6 +462,13 @@ def test_fields_of_the_wrong_type(ask, command):
     (["explain", "tcp", "1.2.3.4:5", "1.2.3.4:5", "--without"],
      "explain: --without needs a member"),
     (["explain", "tcp", "--without", "a", "--without", "b"], "explain: --without is given twice"),
+    (["vips"], "vips: argument missing"),
+    (["vips", "on"], 'vips: "on" is neither up, down nor show'),
+    (["vips", "up", "eth0"], 'vips: unexpected argument "eth0"'),
+    (["vips", "up", "-f"], "vips: -f needs a file"),
+    (["vips", "up", "-i", ""], "vips: the interface is empty"),
+    (["vips", "-i", "a", "show", "-i", "b"], "vips: -i is given twice"),
+    (["vips", "up", "-c", "drover.conf"], "vips: -c is for show alone"),
 ] + [
     (["explain", "tcp", bad, "1.2.3.4:5"],
      f'explain: client "{bad}" is not ADDRESS:PORT with a port from 1 to 65535')
@@ -477,7 +484,7 @@ def test_usage_errors(arguments, message):
 
 
 ALL = "status members services flows rules explain activate standby drain enable disable weight " \
-      "reload ready keygen"
+      "reload ready vips keygen"
 
 
 @pytest.mark.parametrize("name, message", [
@@ -638,6 +645,10 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     (["explain", "t"], ["tcp"]),
     (["explain", "tcp", "1.2.3.4", ":", "5", "--w"], ["--without"]),
     (["explain", "tcp", "--without", "fe"], ["fe5", "fe6"]),
+    (["vips", ""], ["up", "down", "show"]),
+    (["vips", "show", ""], ["-f", "-i", "-c"]),
+    (["vips", "up", "-i", "l"], ["lo"]),
+    (["vips", "up", "-f", "/etc/hostn"], ["/etc/hostname"]),
     (["status", ""], []),
 ])
 def test_completion(tmp_path, words, expected):

@@ -29,7 +29,8 @@ int sysctl_raise(const char *interface, const char *setting, int wanted);
 int sysctl_local_port_range(unsigned int *ret_first, unsigned int *ret_last);
 
 /*
- * Whether conntrack sends events (net.netfilter.nf_conntrack_events): 0 never, 1 always, 2 while
- * somebody listens. Returns 0 or -errno.
+ * A setting of conntrack's, net.netfilter.nf_conntrack_NAME: "events", whether it sends any, is 0
+ * for never, 1 for always, 2 for while somebody listens; "udp_timeout_stream" is in seconds.
+ * Returns 0 or -errno.
  */
-int sysctl_conntrack_events(int *ret_value);
+int sysctl_conntrack(const char *name, int *ret_value);

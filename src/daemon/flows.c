@@ -206,7 +206,7 @@ static void check_events(void)
 {
 	int events;
 
-	if (sysctl_conntrack_events(&events) == 0 && events == 0)
+	if (sysctl_conntrack("events", &events) == 0 && events == 0)
 		log_warning(
 			"net.netfilter.nf_conntrack_events = 0: connections that begin or end on "
 			"this host are not heard of; set it to 1 or 2");

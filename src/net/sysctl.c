@@ -137,10 +137,12 @@ int sysctl_local_port_range(unsigned int *ret_first, unsigned int *ret_last)
 	return 0;
 }
 
-int sysctl_conntrack_events(int *ret_value)
+int sysctl_conntrack(const char *name, int *ret_value)
 {
-	_cleanup_(close_p) int fd = open(
-		"/proc/sys/net/netfilter/nf_conntrack_events", O_RDONLY | O_CLOEXEC);
+	_cleanup_(close_p) int fd = -1;
+	char path[96];
 
+	snprintf(path, sizeof(path), "/proc/sys/net/netfilter/nf_conntrack_%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : read_integer(fd, ret_value);
 }

@@ -10,14 +10,14 @@
 /* --- flows begin and end --------------------------------------------------------------- */
 
 /*
- * told: the kernel will tell its end. If watching fails for lack of memory, the flow may outlive
- * its connection until everything is read anew.
+ * age: seconds since this host got it. told: the kernel will tell its end. If watching fails for
+ * lack of memory, the flow may outlive its connection until everything is read anew.
  */
-static void begin_flow(struct book *book, const struct flow *flow, bool told)
+static void begin_flow(struct book *book, const struct flow *flow, unsigned int age, bool told)
 {
 	int r;
 
-	r = flow_set_add_since(book->flows, flow, flow_time(clock_now_ms(), 0));
+	r = flow_set_add_since(book->flows, flow, flow_time(clock_now_ms(), age));
 	if (r < 0) {
 		book->n_refused++;
 		return;
@@ -79,7 +79,7 @@ static void take_half_open(struct book *book, const struct flow *flow)
 		book->n_refused++;
 		return;
 	}
-	begin_flow(book, flow, false);
+	begin_flow(book, flow, 0, false);
 	if (flow_set_has(book->flows, flow))
 		(void)flow_set_add(book->half_open, flow);
 }
@@ -137,7 +137,21 @@ void book_take_event(struct book *book, const struct nlmsghdr *message)
 	if (!known && entry.life == ENTRY_UNTOLD &&
 		book->life(&entry.flow, book->user_data) != FLOW_LIVE)
 		return;
-	begin_flow(book, &entry.flow, true);
+	begin_flow(book, &entry.flow, 0, true);
+}
+
+/*
+ * Nobody tells when an entry was made. But of a datagram flow that has gone to another member
+ * since, no packet has come for so long.
+ */
+static unsigned int age_of(const struct book *book, const struct entry *entry)
+{
+	unsigned int idle = 0;
+
+	if (entry->flow.protocol == IPPROTO_UDP && entry->left > 0 &&
+		entry->left < book->udp_timeout)
+		idle = book->udp_timeout - entry->left;
+	return idle < FLOW_AGE_MAX ? idle : FLOW_AGE_MAX;
 }
 
 void book_take_entry(struct book *book, const struct nlmsghdr *message)
@@ -149,7 +163,7 @@ void book_take_entry(struct book *book, const struct nlmsghdr *message)
 	if (book->ended && flow_set_has(book->ended, &entry.flow))
 		return;
 	if (wants(book, &entry.flow) && is_ours(book, &entry))
-		begin_flow(book, &entry.flow, false);
+		begin_flow(book, &entry.flow, age_of(book, &entry), false);
 }
 
 static bool listens(const struct book *book, uint16_t port)
@@ -174,7 +188,7 @@ void book_take_socket(struct book *book, const struct nlmsghdr *message)
 	if (book->ended && flow_set_has(book->ended, &socket.flow))
 		return;
 	if (wants(book, &socket.flow) && !local_addresses_have(&book->local, &socket.flow.client))
-		begin_flow(book, &socket.flow, false);
+		begin_flow(book, &socket.flow, 0, false);
 }
 
 /* --- dumps ----------------------------------------------------------------------------- */

@@ -137,6 +137,7 @@ static int read_entry(
 	const struct attributes *message, int family, bool destroyed, struct entry *ret_entry)
 {
 	struct tuple original, reply;
+	uint32_t left = 0;
 	int r;
 
 	r = read_tuple(message->at[CTA_TUPLE_ORIG], family, &original);
@@ -147,6 +148,7 @@ static int read_entry(
 		return r;
 	if (reply.protocol != original.protocol)
 		return -EBADMSG;
+	(void)read_bytes(message->at[CTA_TIMEOUT], &left, sizeof(left));
 	*ret_entry = (struct entry){
 		.flow = {
 			.protocol = original.protocol,
@@ -160,6 +162,7 @@ static int read_entry(
 		.mirrored = side_equal(&reply.source, &original.destination) &&
 			    side_equal(&reply.destination, &original.source),
 		.answerer = reply.source.address,
+		.left = ntohl(left),
 	};
 	return 0;
 }

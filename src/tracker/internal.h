@@ -69,6 +69,7 @@ struct entry {
 	bool destroyed;          /* the entry is no more */
 	bool mirrored;           /* the reply direction is the same, turned round: no NAT */
 	struct address answerer; /* who sends the replies */
+	unsigned int left;       /* seconds until it times out; 0: not told */
 };
 
 /*
@@ -122,6 +123,7 @@ enum flow_life { FLOW_GONE, FLOW_HALF_OPEN, FLOW_LIVE };
 struct book {
 	struct flow_set *flows;
 	struct tracker_ops ops;
+	unsigned int udp_timeout; /* seconds that an entry of UDP lasts after each packet */
 	struct local_addresses local;
 
 	/*

@@ -2,6 +2,8 @@
 /* The tracker: its sockets, and in what order everything is read. */
 #include "internal.h"
 
+#include "drover/sysctl.h"
+
 #include <errno.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 #include <linux/netlink.h>
@@ -132,8 +134,10 @@ static int request_dump(struct tracker *tracker, enum phase phase)
 
 static int begin_dump(struct tracker *tracker)
 {
-	int r;
+	int timeout, r;
 
+	if (sysctl_conntrack("udp_timeout_stream", &timeout) == 0 && timeout > 0)
+		tracker->book.udp_timeout = (unsigned int)timeout;
 	r = book_begin_dump(&tracker->book);
 	if (r < 0)
 		return r;

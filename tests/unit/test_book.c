@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What messages mean for the set of flows. No kernel: test_tracker.c has that. */
 #include "tracker_messages.h"
+
+#include "drover/clock.h"
 #include "unit.h"
 
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
@@ -330,6 +332,38 @@ static void test_dumped_flows_are_watched_until_an_event(void **state)
 	assert_counts(r, 3, 0, 1);
 	event_of_tcp(r, 3, TCP_CONNTRACK_CLOSE);
 	assert_counts(r, 3, 1, 0);
+}
+
+/* For a datagram flow at least, it is told how long nothing has come. */
+static void test_a_dumped_flow_is_as_old_as_it_is_idle(void **state)
+{
+	static const struct {
+		uint8_t protocol;
+		uint32_t left;
+		unsigned int age;
+	} cases[] = {
+		{ IPPROTO_UDP, 90, 30 },
+		{ IPPROTO_UDP, 120, 0 },
+		{ IPPROTO_UDP, 600, 0 }, /* by a timeout policy of its own */
+		{ IPPROTO_UDP, 0, 0 },
+		{ IPPROTO_TCP, 90, 0 },
+	};
+	struct reader *r = *state;
+
+	r->book.udp_timeout = 120;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct entry_message entry = tcp((uint16_t)(1 + i), TCP_CONNTRACK_ESTABLISHED);
+		uint64_t now = clock_now_ms();
+		size_t cursor = i;
+		struct flow flow;
+
+		entry.protocol = cases[i].protocol;
+		entry.left = cases[i].left;
+		dumped(r, &entry);
+		assert_true(flow_set_next(r->flows, &cursor, &flow));
+		assert_in_range(flow_age(now, flow_set_since(r->flows, &flow) - 1), cases[i].age,
+			cases[i].age + 1);
+	}
 }
 
 /* A page of the dump may be older than an event that was read before it. */
@@ -750,6 +784,7 @@ int main(void)
 		reader_test(test_translated_flows_end_elsewhere),
 		reader_test(test_outgoing_flows_are_none),
 		reader_test(test_dumped_flows_are_watched_until_an_event),
+		reader_test(test_a_dumped_flow_is_as_old_as_it_is_idle),
 		reader_test(test_dump_raises_nobody_from_the_dead),
 		reader_test(test_sweep_ends_what_was_not_met),
 		reader_test(test_sockets),

@@ -51,6 +51,8 @@ struct nlmsghdr *put_entry(void *buffer, const struct entry_message *entry)
 		80, entry->client_port);
 	mnl_attr_put_u32(
 		message, CTA_STATUS, htonl(IPS_CONFIRMED | (entry->answered ? IPS_SEEN_REPLY : 0)));
+	if (entry->left > 0)
+		mnl_attr_put_u32(message, CTA_TIMEOUT, htonl(entry->left));
 	if (entry->protocol == IPPROTO_TCP && entry->tcp_state >= 0) {
 		info = mnl_attr_nest_start(message, CTA_PROTOINFO);
 		tcp = mnl_attr_nest_start(message, CTA_PROTOINFO_TCP);

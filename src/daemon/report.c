@@ -57,6 +57,13 @@ static json_t *read_counters(struct daemon *daemon)
 	return counters;
 }
 
+/* A standby has the counters too, but has had nothing to count since it had the duty. */
+static const json_t *counters_of(
+	const struct daemon *daemon, const struct conf_group *group, const json_t *counters)
+{
+	return cluster_role(daemon->cluster, group) == ROLE_STANDBY ? NULL : counters;
+}
+
 static void add_counters(json_t *entry, const json_t *counters, const char *kind,
 	const struct conf_group *group, const char *name)
 {
@@ -141,7 +148,8 @@ static void add_members(struct daemon *daemon, json_t *list, const json_t *count
 			return;
 		if (with_group)
 			json_object_set_new(entry, "group", json_string(group->name));
-		add_counters(entry, counters, "member", group, member->name);
+		add_counters(
+			entry, counters_of(daemon, group, counters), "member", group, member->name);
 		json_array_append_new(list, entry);
 	}
 }
@@ -184,8 +192,9 @@ json_t *report_services(struct daemon *daemon)
 
 	for (size_t i = 0; i < conf->n_groups; i++)
 		for (size_t j = 0; j < conf->groups[i].n_services; j++)
-			json_array_append_new(list, service_entry(counters, &conf->groups[i],
-							    &conf->groups[i].services[j]));
+			json_array_append_new(
+				list, service_entry(counters_of(daemon, &conf->groups[i], counters),
+					      &conf->groups[i], &conf->groups[i].services[j]));
 	return json_pack("{s:b, s:O}", "ok", true, "services", list);
 }
 

@@ -266,7 +266,9 @@ static void test_groups(void **state)
 	"\n"                                                                                       \
 	"}\n"
 
-static char *standby_script(const char *text)
+#define MEMBER_OF(vips) TOP "groups = ( " GROUP_OF("A", vips, PLAIN(5) ", " BALANCER(6), WEB) " );"
+
+static char *member_script(const char *text)
 {
 	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(text);
 	_cleanup_(ruleset_free_p) struct ruleset *ruleset = ruleset_of(cluster);
@@ -276,9 +278,9 @@ static char *standby_script(const char *text)
 
 static void test_silence(void **state)
 {
-	_cleanup_(free_p) char *four = standby_script(VIPS(V4));
-	_cleanup_(free_p) char *six = standby_script(VIPS(V6));
-	_cleanup_(free_p) char *dual = standby_script(DUAL);
+	_cleanup_(free_p) char *four = member_script(MEMBER_OF(V4));
+	_cleanup_(free_p) char *six = member_script(MEMBER_OF(V6));
+	_cleanup_(free_p) char *dual = member_script(MEMBER_OF(V4 ", " V6));
 	const char *second;
 
 	(void)state;

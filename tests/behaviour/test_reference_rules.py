@@ -35,14 +35,8 @@ def listing(node):
     return "".join(sorted(parts)).splitlines()
 
 
-def place(item):
-    """By which nft's objects are sorted: rules stay in the order of their chain."""
-    kind, body = next(iter(item.items()))
-    return kind, body["family"], body.get("table", ""), body.get("chain") or body["name"]
-
-
 def objects(node):
-    return sorted(without_shield(node.nft_json()), key=place)
+    return without_shield(node.nft_json())
 
 
 def family_of(item):

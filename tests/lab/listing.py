@@ -40,8 +40,17 @@ def _zero(counter):
     return "counter" if isinstance(counter, dict) or counter is None else counter
 
 
+def _place(item):
+    """By which nft's objects are sorted: rules stay in the order of their chain."""
+    kind, body = next(iter(item.items()))
+    return kind, body["family"], body.get("table", ""), body.get("chain") or body["name"]
+
+
 def difference(left, right, limit=40):
-    """The lines in which two rulesets differ, as text; empty if they are the same."""
+    """The lines in which two rulesets differ, as text; empty if they are the same.
+
+    nft lists objects in the order in which they were made, which does not count.
+    """
     texts = [[json.dumps(item, sort_keys=True) for item in _flatten(objects)]
              for objects in (essence(left), essence(right))]
     lines = list(difflib.unified_diff(*texts, "left", "right", lineterm="", n=0))
@@ -54,7 +63,7 @@ def _ends(element):
 
 def _flatten(objects):
     """Elements of maps as lines of their own, so that a difference shows which one it is."""
-    for item in objects:
+    for item in sorted(objects, key=_place):
         for kind, body in item.items():
             elements = body.get("elem", [])
             hidden = ("elem", "flags") if kind == "table" else ("elem",)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lab.listing import difference, without_shield
+from lab.listing import difference, in_order, without_shield
 
 RICH_SERVICES = [
     {"name": "mail", "protocol": "tcp", "ports": "25,465,6000-6009"},
@@ -44,7 +44,7 @@ def printed_tables(objects):
 def netdev_text(node):
     """The same as text, without counts: it also shows by what a map is keyed."""
     text = node.run("nft", "list", "table", "netdev", "drover").stdout
-    return re.sub(r"packets \d+ bytes \d+", "", text)
+    return in_order(re.sub(r"packets \d+ bytes \d+", "", text))
 
 
 def reload_elsewhere(lab, script):

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from lab.listing import difference, without_shield
+from lab.listing import difference, in_order, without_shield
 from lab.programs import REPOSITORY
 from reference import code, host, references, running
 
@@ -31,8 +31,7 @@ def listing(node):
     assert text, f"no table drover on {node.name}"
     text = re.sub(r"\n\t\telements = \{[^}]* expires [^}]*\}", "", text)
     text = re.sub(r"packets \d+ bytes \d+", "", text)
-    parts = re.split(r"^(?=\t(?:set|map|chain) |table )", text, flags=re.MULTILINE)
-    return "".join(sorted(parts)).splitlines()
+    return in_order(text).splitlines()
 
 
 def objects(node):

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 
 
 SHIELD = ("inet", "drover-shield")
@@ -38,6 +39,12 @@ def _strip(value):
 
 def _zero(counter):
     return "counter" if isinstance(counter, dict) or counter is None else counter
+
+
+def in_order(text):
+    """A listing of nft's whose objects stand in an order that does not depend on their history."""
+    parts = re.split(r"^(?=\t(?:set|map|chain) |table )", text, flags=re.MULTILINE)
+    return "".join(sorted(parts))
 
 
 def _place(item):

@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "drover/cleanup.h"
 #include "drover/conf.h"
+#include "local.h"
 
 #include <errno.h>
 #include <string.h>
@@ -46,7 +47,12 @@ static const struct command commands[] = {
 		arguments_reload, render_reload, "ok", COMMIT_MS },
 	{ "ready", "", "exit 0 if this host can take the duty, else 1", arguments_none,
 		render_ready, "ready", ANSWER_MS },
-	{ "keygen", "FILE", "make a new key for sync; needs no daemon", NULL, NULL, NULL, 0 },
+	{ "keygen", "FILE", "make a new key for sync; needs no daemon", NULL, NULL, NULL, 0,
+		ctl_keygen },
+	{ "import",
+		"SYNTAX FILE [--interface NAME] [--group NAME] [--node NAME] [--address ADDRESS]",
+		"make a drover.conf of another balancer's configuration; needs no daemon", NULL,
+		NULL, NULL, 0, ctl_import },
 };
 
 /* Lists the commands that begin with a text, each after a blank. */
@@ -130,5 +136,7 @@ void command_print_help(FILE *out)
 		else
 			fprintf(out, "  %-18s  %s\n", synopsis, commands[i].help);
 	}
-	fputs("\nExit status: 0 done, 1 refused or not ready, 2 wrong usage, 3 no daemon.\n", out);
+	fputs("\nExit status: 0 done, 1 refused or not ready, 2 wrong usage, 3 no daemon,\n"
+	      "4 imported, but not all of it.\n",
+		out);
 }

@@ -636,6 +636,8 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     (["activate", ""], ["A", "B"]),
     (["reload", "-"], ["--reset"]),
     (["explain", "t"], ["tcp"]),
+    (["import", "b"], ["bigip"]),
+    (["import", "bigip", "/x", "--n"], ["--node"]),
     (["explain", "tcp", "1.2.3.4", ":", "5", "--w"], ["--without"]),
     (["explain", "tcp", "--without", "fe"], ["fe5", "fe6"]),
     (["status", ""], []),

@@ -66,18 +66,35 @@ static unsigned long line_of(const char *message, size_t path_length)
 	return strtoul(message + path_length + 1, NULL, 10);
 }
 
-/* By line, and in the order of finding within a line. A few at a time are out of place. */
-static void sort_notes(struct import_notes *notes, size_t path_length)
-{
-	for (size_t i = 1; i < notes->n_messages; i++) {
-		char *message = notes->messages[i];
-		unsigned long line = line_of(message, path_length);
-		size_t at = i;
+struct key {
+	unsigned long line;
+	size_t order; /* of finding */
+	char *message;
+};
 
-		for (; line && at > 0 && line_of(notes->messages[at - 1], path_length) > line; at--)
-			notes->messages[at] = notes->messages[at - 1];
-		notes->messages[at] = message;
-	}
+static int compare_keys(const void *left, const void *right)
+{
+	const struct key *a = left, *b = right;
+
+	if (a->line != b->line)
+		return a->line < b->line ? -1 : 1;
+	return a->order < b->order ? -1 : 1;
+}
+
+/* By line, in the order of finding within a line; what concerns none comes first. */
+static int sort_notes(struct import_notes *notes, size_t path_length)
+{
+	_cleanup_(free_p) struct key *keys = calloc(notes->n_messages + 1, sizeof(*keys));
+
+	if (!keys)
+		return -ENOMEM;
+	for (size_t i = 0; i < notes->n_messages; i++)
+		keys[i] = (struct key){ line_of(notes->messages[i], path_length), i,
+			notes->messages[i] };
+	qsort(keys, notes->n_messages, sizeof(*keys), compare_keys);
+	for (size_t i = 0; i < notes->n_messages; i++)
+		notes->messages[i] = keys[i].message;
+	return 0;
 }
 
 int import_convert(const char *syntax, const char *path, const char *text, size_t size,
@@ -106,7 +123,8 @@ int import_convert(const char *syntax, const char *path, const char *text, size_
 		r = -EINVAL;
 	else
 		r = check_result(&site, result);
-	sort_notes(notes, strlen(path));
+	if (sort_notes(notes, strlen(path)) < 0)
+		r = -ENOMEM;
 	if (r == -EINVAL)
 		site_note(&site, 0, "no service is left that drover could balance");
 	site_done(&site);

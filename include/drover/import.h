@@ -13,7 +13,7 @@
 
 /* What the device's file cannot know; NULL or AF_UNSPEC where the operator did not say it. */
 struct import_options {
-	const char *interface; /* default: the file's, else "eth0" */
+	const char *interface; /* default: "eth0" */
 	const char *group; /* name of the first group, default "A"; others get a number behind */
 	const char *node;  /* name of the balancer, default "lb1" */
 	struct address address; /* the balancer's own; default: the file's, else members balance */

@@ -49,10 +49,9 @@ static const struct command commands[] = {
 		render_ready, "ready", ANSWER_MS },
 	{ "keygen", "FILE", "make a new key for sync; needs no daemon", NULL, NULL, NULL, 0,
 		ctl_keygen },
-	{ "import",
-		"SYNTAX FILE [--interface NAME] [--group NAME] [--node NAME] [--address ADDRESS]",
-		"make a drover.conf of another balancer's configuration; needs no daemon", NULL,
-		NULL, NULL, 0, ctl_import },
+	{ "import", "SYNTAX FILE [--interface IF] [--group NAME] [--node NAME] [--address IP]",
+		"make a drover.conf of another balancer's file; needs no daemon", NULL, NULL, NULL,
+		0, ctl_import },
 };
 
 /* Lists the commands that begin with a text, each after a blank. */

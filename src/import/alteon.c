@@ -3,9 +3,6 @@
 #include "parsers.h"
 #include "scan.h"
 
-#include "drover/array.h"
-
-#include <errno.h>
 #include <string.h>
 
 enum {
@@ -58,19 +55,6 @@ struct parser {
 	struct service *services;
 	size_t n_services;
 };
-
-/* Grows one of the parser's arrays by an entry, which is zero; NULL without memory. */
-static void *add_entry(struct parser *parser, void *array, size_t *n, size_t size)
-{
-	void **entries = array, *grown = array_grow(*entries, *n, size);
-
-	if (!grown) {
-		parser->site->error = -ENOMEM;
-		return NULL;
-	}
-	*entries = grown;
-	return memset((char *)grown + (*n)++ * size, 0, size);
-}
 
 static struct real *last_real(void *data)
 {
@@ -148,7 +132,7 @@ static void group_add(void *data, const struct statement *statement)
 
 	if (!read_index(parser, statement, 1, &number))
 		return;
-	real = add_entry(parser, &group->reals, &group->n_reals, sizeof(*real));
+	real = site_add_entry(parser->site, &group->reals, &group->n_reals, sizeof(*real));
 	if (real)
 		*real = number;
 }
@@ -245,8 +229,6 @@ static void interface_address(void *data, const struct statement *statement)
 			&parser->site->balancer);
 }
 
-#define NETWORK "the host's own network is set up by its system"
-
 static const struct keyword real_menu[] = {
 	{ "ena", 0, NULL, NULL }, { "dis", 0, real_disable, NULL },
 	{ "rip", 1, real_address, NULL }, { "name", 1, real_name, NULL },
@@ -278,9 +260,9 @@ static const struct keyword service_menu[] = {
 static const struct keyword interface_menu[] = {
 	{ "ena", 0, NULL, NULL },
 	{ "addr", 1, interface_address, NULL },
-	{ "mask", 0, NULL, NETWORK },
-	{ "broad", 0, NULL, NETWORK },
-	{ "vlan", 0, NULL, NETWORK },
+	{ "mask", 0, NULL, SITE_NETWORK },
+	{ "broad", 0, NULL, SITE_NETWORK },
+	{ "vlan", 0, NULL, SITE_NETWORK },
 };
 
 static const struct keyword slb_menu[] = {
@@ -323,7 +305,8 @@ static void open_real(void *data, const struct statement *statement)
 	if (!read_index(parser, statement, 4, &number))
 		return;
 	if (!find_entry(parser->reals, parser->n_reals, sizeof(*real), number)) {
-		real = add_entry(parser, &parser->reals, &parser->n_reals, sizeof(*real));
+		real = site_add_entry(
+			parser->site, &parser->reals, &parser->n_reals, sizeof(*real));
 		if (!real)
 			return;
 		*real = (struct real){ .number = number, .weight = 1, .line = statement->line };
@@ -341,7 +324,8 @@ static void open_group(void *data, const struct statement *statement)
 	if (!read_index(parser, statement, 4, &number))
 		return;
 	if (!find_entry(parser->groups, parser->n_groups, sizeof(*group), number)) {
-		group = add_entry(parser, &parser->groups, &parser->n_groups, sizeof(*group));
+		group = site_add_entry(
+			parser->site, &parser->groups, &parser->n_groups, sizeof(*group));
 		if (!group)
 			return;
 		*group = (struct group){ .number = number,
@@ -360,7 +344,8 @@ static void open_service(
 
 	if (!site_read_port(parser->site, statement->line, statement_word(statement, 6), &port))
 		return;
-	service = add_entry(parser, &parser->services, &parser->n_services, sizeof(*service));
+	service = site_add_entry(
+		parser->site, &parser->services, &parser->n_services, sizeof(*service));
 	if (!service)
 		return;
 	*service =
@@ -379,7 +364,8 @@ static void open_virt(void *data, const struct statement *statement)
 	if (!read_index(parser, statement, 4, &number))
 		return;
 	if (!find_entry(parser->virts, parser->n_virts, sizeof(*virt), number)) {
-		virt = add_entry(parser, &parser->virts, &parser->n_virts, sizeof(*virt));
+		virt = site_add_entry(
+			parser->site, &parser->virts, &parser->n_virts, sizeof(*virt));
 		if (!virt)
 			return;
 		virt->number = number;
@@ -473,10 +459,8 @@ static void settle_service(struct parser *parser, const struct service *from)
 	service->persistence = from->persistence;
 	service->check = group->check;
 	if (!from->nonat)
-		site_note(parser->site, from->line,
-			"\"%s\" had no nonat: the servers now answer clients directly and need the "
-			"VIP on lo, see drover(7)",
-			from->name);
+		site_note(
+			parser->site, from->line, "\"%s\" had no nonat: " SITE_DIRECT, from->name);
 	add_reals(parser, group, service);
 }
 

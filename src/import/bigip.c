@@ -3,9 +3,6 @@
 #include "parsers.h"
 #include "scan.h"
 
-#include "drover/array.h"
-
-#include <errno.h>
 #include <string.h>
 
 enum { PERSIST_SECONDS = 180 }; /* of the profile source_addr that is built in */
@@ -52,18 +49,6 @@ struct parser {
 	struct virtual *virtuals;
 	size_t n_virtuals;
 };
-
-static void *add_entry(struct parser *parser, void *array, size_t *n, size_t size)
-{
-	void **entries = array, *grown = array_grow(*entries, *n, size);
-
-	if (!grown) {
-		parser->site->error = -ENOMEM;
-		return NULL;
-	}
-	*entries = grown;
-	return memset((char *)grown + (*n)++ * size, 0, size);
-}
 
 static struct pool *last_pool(void *data)
 {
@@ -141,7 +126,7 @@ static void add_member(struct parser *parser, const struct statement *statement,
 
 	if (!read_endpoint(parser, statement, at, &address, &port))
 		return;
-	member = add_entry(parser, &pool->members, &pool->n_members, sizeof(*member));
+	member = site_add_entry(parser->site, &pool->members, &pool->n_members, sizeof(*member));
 	if (member)
 		*member = (struct pool_member){ address, port.port, 1, statement->line };
 }
@@ -217,7 +202,6 @@ static void self_address(struct parser *parser, const struct statement *statemen
 		address_parse(statement->words[1], &parser->site->balancer);
 }
 
-#define NETWORK   "the host's own network is set up by its system"
 #define PARAMETER "of a check, drover keeps the kind"
 
 static const struct keyword pool_block[] = {
@@ -256,7 +240,8 @@ static void open_block(struct parser *parser, const struct keyword *block, size_
 static void open_pool(void *data, const struct statement *statement)
 {
 	struct parser *parser = data;
-	struct pool *pool = add_entry(parser, &parser->pools, &parser->n_pools, sizeof(*pool));
+	struct pool *pool = site_add_entry(
+		parser->site, &parser->pools, &parser->n_pools, sizeof(*pool));
 
 	if (!pool)
 		return;
@@ -268,8 +253,8 @@ static void open_pool(void *data, const struct statement *statement)
 static void open_monitor(void *data, const struct statement *statement)
 {
 	struct parser *parser = data;
-	struct monitor *monitor = add_entry(
-		parser, &parser->monitors, &parser->n_monitors, sizeof(*monitor));
+	struct monitor *monitor = site_add_entry(
+		parser->site, &parser->monitors, &parser->n_monitors, sizeof(*monitor));
 
 	if (!monitor)
 		return;
@@ -280,8 +265,8 @@ static void open_monitor(void *data, const struct statement *statement)
 static void open_virtual(void *data, const struct statement *statement)
 {
 	struct parser *parser = data;
-	struct virtual *virtual = add_entry(
-		parser, &parser->virtuals, &parser->n_virtuals, sizeof(*virtual));
+	struct virtual *virtual = site_add_entry(
+		parser->site, &parser->virtuals, &parser->n_virtuals, sizeof(*virtual));
 
 	if (!virtual)
 		return;
@@ -297,7 +282,8 @@ static void open_self(void *data, const struct statement *statement)
 	struct parser *parser = data;
 
 	self_address(parser, statement);
-	site_note(parser->site, statement->line, "of \"self\", the address is kept: %s", NETWORK);
+	site_note(parser->site, statement->line, "of \"self\", the address is kept: %s",
+		SITE_NETWORK);
 }
 
 #define TRAFFIC "drover forwards packets and looks at no connection"
@@ -312,9 +298,9 @@ static const struct keyword blocks[] = {
 	{ "profile", 0, NULL, TRAFFIC },
 	{ "rule", 0, NULL, TRAFFIC },
 	{ "node", 0, NULL, "servers are tested by service, not by address" },
-	{ "vlan", 0, NULL, NETWORK },
-	{ "stp", 0, NULL, NETWORK },
-	{ "route", 0, NULL, NETWORK },
+	{ "vlan", 0, NULL, SITE_NETWORK },
+	{ "stp", 0, NULL, SITE_NETWORK },
+	{ "route", 0, NULL, SITE_NETWORK },
 	{ "partition", 0, NULL, "there is one administrator" },
 };
 
@@ -394,9 +380,7 @@ static void settle_virtual(struct parser *parser, const struct virtual *virtual)
 	service->check = find_check(parser, pool);
 	if (virtual->translates)
 		site_note(parser->site, virtual->line,
-			"virtual \"%s\" translated addresses: the servers now answer clients "
-			"directly and need the VIP on lo, see drover(7)",
-			virtual->name);
+			"virtual \"%s\" translated addresses: " SITE_DIRECT, virtual->name);
 	for (size_t i = 0; i < pool->n_members; i++)
 		site_add_real(parser->site, service, pool->members[i].line, NULL,
 			&pool->members[i].address, pool->members[i].port, pool->members[i].weight);

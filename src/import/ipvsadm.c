@@ -92,8 +92,6 @@ static void read_routing(struct command *command, const char *value)
 	(void)value;
 }
 
-#define ROUTED "the servers are reached by direct routing and need the VIP on lo, see drover(7)"
-
 static const struct option options[] = {
 	{ "-A", "--add-service", read_service, false, NULL },
 	{ "-a", "--add-server", read_server, false, NULL },
@@ -107,8 +105,8 @@ static const struct option options[] = {
 	{ "-r", "--real-server", read_real, true, NULL },
 	{ "-w", "--weight", read_weight, true, NULL },
 	{ "-g", "--gatewaying", read_routing, false, NULL },
-	{ "-i", "--ipip", NULL, false, ROUTED },
-	{ "-m", "--masquerading", NULL, false, ROUTED },
+	{ "-i", "--ipip", NULL, false, SITE_DIRECT },
+	{ "-m", "--masquerading", NULL, false, SITE_DIRECT },
 	{ "-M", "--netmask", NULL, true, "persistence is by the client's whole address" },
 	{ "", "--pe", NULL, true, "persistence is by address, not by what packets say" },
 	{ "-b", "--sched-flags", NULL, true, "schedulers have no flags" },

@@ -26,7 +26,6 @@ struct parser {
 enum { PERSISTENCE_DEFAULT = 360 }; /* of persistence_timeout without a number */
 
 #define CHECKS "of a check, drover keeps the kind"
-#define ROUTED "the servers are reached by direct routing and need the VIP on lo, see drover(7)"
 
 static void server_algorithm(void *data, const struct statement *statement)
 {
@@ -40,7 +39,7 @@ static void server_kind(void *data, const struct statement *statement)
 	struct parser *parser = data;
 
 	if (strcasecmp(statement->words[1], "DR") != 0)
-		site_note(parser->site, statement->line, "\"%s %.32s\": " ROUTED,
+		site_note(parser->site, statement->line, "\"%s %.32s\": " SITE_DIRECT,
 			statement->words[0], statement->words[1]);
 }
 

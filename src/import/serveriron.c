@@ -3,9 +3,6 @@
 #include "parsers.h"
 #include "scan.h"
 
-#include "drover/array.h"
-
-#include <errno.h>
 #include <string.h>
 
 enum { STICKY_SECONDS = 300 }; /* the device's own, unless "server sticky-age" says another */
@@ -73,25 +70,22 @@ static void read_predictor(void *data, const struct statement *statement)
 
 static void add_server(struct parser *parser, const struct statement *statement, bool is_virtual)
 {
-	struct server *servers;
+	struct server *server;
 	struct address address;
 
 	parser->skips = true;
 	if (!site_read_address(parser->site, statement->line, statement->words[3], &address))
 		return;
-	servers = array_grow(parser->servers, parser->n_servers, sizeof(*servers));
-	if (!servers) {
-		parser->site->error = -ENOMEM;
+	server = site_add_entry(
+		parser->site, &parser->servers, &parser->n_servers, sizeof(*server));
+	if (!server)
 		return;
-	}
-	parser->servers = servers;
-	servers += parser->n_servers++;
-	*servers = (struct server){ .address = address,
+	*server = (struct server){ .address = address,
 		.is_virtual = is_virtual,
 		.weight = 1,
 		.scheduler = parser->scheduler,
 		.has_predictor = parser->has_predictor };
-	site_set_name(servers->name, statement->words[2]);
+	site_set_name(server->name, statement->words[2]);
 	parser->skips = false;
 }
 
@@ -153,22 +147,18 @@ static void read_port(void *data, const struct statement *statement)
 	struct parser *parser = data;
 	const char *word = statement_word(statement, 2);
 	struct known_port known;
-	struct port *ports;
+	struct port *port;
 
 	if (parser->skips || !parser->n_servers ||
 		!site_read_port(parser->site, statement->line, statement->words[1], &known))
 		return;
-	ports = array_grow(parser->ports, parser->n_ports, sizeof(*ports));
-	if (!ports) {
-		parser->site->error = -ENOMEM;
-		return;
-	}
-	parser->ports = ports;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		if (strcasecmp(words[i].word, word) != 0)
 			continue;
-		ports[parser->n_ports++] = (struct port){ parser->n_servers - 1, known.port,
-			words[i].flag };
+		port = site_add_entry(
+			parser->site, &parser->ports, &parser->n_ports, sizeof(*port));
+		if (port)
+			*port = (struct port){ parser->n_servers - 1, known.port, words[i].flag };
 		return;
 	}
 	site_note(parser->site, statement->line,
@@ -229,9 +219,7 @@ static void read_bind(void *data, const struct statement *statement)
 			"not compared; \"rr\" is the nearest",
 			service->name);
 	if (!(flags & PORT_DSR))
-		site_note(parser->site, statement->line,
-			"\"%s\" had no dsr: the servers now answer clients directly and need the "
-			"VIP on lo, see drover(7)",
+		site_note(parser->site, statement->line, "\"%s\" had no dsr: " SITE_DIRECT,
 			service->name);
 	for (size_t i = 2; i + 1 < statement->n; i += 2)
 		bind_real(parser, statement, i, service);
@@ -250,8 +238,6 @@ static void read_address(void *data, const struct statement *statement)
 			&parser->site->balancer);
 }
 
-#define NETWORK "the host's own network is set up by its system"
-
 static const struct keyword keywords[] = {
 	{ "server predictor", 1, read_predictor, NULL },
 	{ "server sticky-age", 1, read_sticky_age, NULL },
@@ -264,7 +250,7 @@ static const struct keyword keywords[] = {
 	{ "weight", 1, read_weight, NULL },
 	{ "bind", 3, read_bind, NULL },
 	{ "ip address", 1, read_address, NULL },
-	{ "ip", 0, NULL, NETWORK },
+	{ "ip", 0, NULL, SITE_NETWORK },
 	{ "end", 0, NULL, NULL },
 	{ "Startup configuration:", 0, NULL, NULL },
 };

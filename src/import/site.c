@@ -56,6 +56,20 @@ void site_note(struct site *site, unsigned int line, const char *format, ...)
 	notes->messages[notes->n_messages++] = message;
 }
 
+void *site_add_entry(struct site *site, void *array, size_t *n, size_t size)
+{
+	void *entries, *grown;
+
+	memcpy(&entries, array, sizeof(entries)); /* the array has a type of its own */
+	grown = array_grow(entries, *n, size);
+	if (!grown) {
+		site->error = -ENOMEM;
+		return NULL;
+	}
+	memcpy(array, &grown, sizeof(grown));
+	return memset((char *)grown + (*n)++ * size, 0, size);
+}
+
 void site_set_name(char name[static CONF_NAME_MAX + 1], const char *text)
 {
 	size_t n = 0;
@@ -73,29 +87,25 @@ void site_set_name(char name[static CONF_NAME_MAX + 1], const char *text)
 struct site_service *site_add_service(struct site *site, unsigned int line, const char *name,
 	const struct address *vip, enum conf_protocol protocol, uint16_t port)
 {
-	struct site_service *services;
+	struct site_service *service;
 
 	if (site->n_services == CONF_SERVICES_MAX) {
 		site_note(site, line, "service \"%.64s\": there are more than %d", name,
 			CONF_SERVICES_MAX);
 		return NULL;
 	}
-	services = array_grow(site->services, site->n_services, sizeof(*services));
-	if (!services) {
-		site->error = -ENOMEM;
+	service = site_add_entry(site, &site->services, &site->n_services, sizeof(*service));
+	if (!service)
 		return NULL;
-	}
-	site->services = services;
-	services += site->n_services++;
-	*services = (struct site_service){
+	*service = (struct site_service){
 		.vip = *vip,
 		.protocol = protocol,
 		.port = port,
 		.scheduler = CONF_SCHEDULER_RR,
 		.line = line,
 	};
-	site_set_name(services->name, name);
-	return services;
+	site_set_name(service->name, name);
+	return service;
 }
 
 /* A name that no other member has, the given one if possible. */
@@ -115,7 +125,7 @@ static void name_member(struct site *site, struct site_member *member, const cha
 static size_t find_member(
 	struct site *site, unsigned int line, const char *name, const struct address *address)
 {
-	struct site_member *members;
+	struct site_member added = { 0 }, *member;
 
 	for (size_t i = 0; i < site->n_members; i++)
 		if (address_equal(&site->members[i].address, address))
@@ -124,22 +134,20 @@ static size_t find_member(
 		site_note(site, line, "a server too many: there may be %d", CONF_MEMBERS_MAX - 1);
 		return site->n_members;
 	}
-	members = array_grow(site->members, site->n_members, sizeof(*members));
-	if (!members) {
-		site->error = -ENOMEM;
+	added.address = *address;
+	name_member(site, &added, name);
+	member = site_add_entry(site, &site->members, &site->n_members, sizeof(*member));
+	if (!member)
 		return site->n_members;
-	}
-	site->members = members;
-	members[site->n_members] = (struct site_member){ .address = *address };
-	name_member(site, &members[site->n_members], name);
-	return site->n_members++;
+	*member = added;
+	return site->n_members - 1;
 }
 
 void site_add_real(struct site *site, struct site_service *service, unsigned int line,
 	const char *name, const struct address *address, uint16_t port, unsigned int weight)
 {
 	char text[ADDRESS_TEXT_MAX];
-	struct site_real *reals;
+	struct site_real *real;
 	size_t member;
 
 	if (port && port != service->port) {
@@ -159,14 +167,9 @@ void site_add_real(struct site *site, struct site_service *service, unsigned int
 			return;
 		}
 	}
-	reals = array_grow(service->reals, service->n_reals, sizeof(*reals));
-	if (!reals) {
-		site->error = -ENOMEM;
-		return;
-	}
-	service->reals = reals;
-	reals[service->n_reals++] =
-		(struct site_real){ .member = member, .weight = weight, .line = line };
+	real = site_add_entry(site, &service->reals, &service->n_reals, sizeof(*real));
+	if (real)
+		*real = (struct site_real){ .member = member, .weight = weight, .line = line };
 }
 
 void site_read_scheduler(struct site *site, unsigned int line, const char *word,

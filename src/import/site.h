@@ -9,6 +9,10 @@
 #include "drover/conf.h"
 #include "drover/import.h"
 
+/* Reasons that several syntaxes have. */
+#define SITE_NETWORK "the host's own network is set up by its system"
+#define SITE_DIRECT  "the servers now answer clients directly and need the VIP on lo, see drover(7)"
+
 struct site_member {
 	char name[CONF_NAME_MAX + 1];
 	struct address address;
@@ -36,7 +40,6 @@ struct site_service {
 
 struct site {
 	const char *path;
-	char interface[16]; /* empty if the file does not say it */
 	struct address balancer;
 	struct site_member *members;
 	size_t n_members;
@@ -63,6 +66,12 @@ struct scheduler_word {
 
 __attribute__((format(printf, 3, 4))) void site_note(
 	struct site *site, unsigned int line, const char *format, ...);
+
+/*
+ * Adds an entry, which is zero, to an array: *array is a pointer to its entries, of which there
+ * are *n. Returns the entry, good until the next one is added, or NULL without memory.
+ */
+void *site_add_entry(struct site *site, void *array, size_t *n, size_t size);
 
 /*
  * Adds a service that has no servers yet and is balanced in turn. Returns NULL, noted, if

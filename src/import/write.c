@@ -250,14 +250,13 @@ static void choose_balancer(struct writer *writer)
 
 static void write_head(const struct writer *writer)
 {
-	const char *interface = writer->options->interface ? writer->options->interface
-				: *writer->site->interface ? writer->site->interface
-							   : "eth0";
+	const char *interface = writer->options->interface;
 
 	fputs("# Made by droverctl import. Adapt node and interface, which are this host's; checks "
 	      "are kept\n# for a later version, this one does not test. See drover.conf(5).\n",
 		writer->out);
-	fprintf(writer->out, "node = \"%s\";\ninterface = \"%s\";\n", writer->node, interface);
+	fprintf(writer->out, "node = \"%s\";\ninterface = \"%s\";\n", writer->node,
+		interface ? interface : "eth0");
 	fprintf(writer->out, "election = \"%s\";\n\n",
 		conf_election_name(
 			writer->has_balancer ? CONF_ELECTION_ALWAYS : CONF_ELECTION_MANUAL));

@@ -477,7 +477,7 @@ def test_usage_errors(arguments, message):
 
 
 ALL = "status members services flows rules explain activate standby drain enable disable weight " \
-      "reload ready keygen"
+      "reload ready keygen import"
 
 
 @pytest.mark.parametrize("name, message", [

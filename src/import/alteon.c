@@ -280,8 +280,11 @@ static void open_menu(struct parser *parser, const struct keyword *menu, size_t 
 /* A path may come again with more settings: an entry of this number is moved to the end. */
 static bool find_entry(void *entries, size_t n, size_t size, unsigned long number)
 {
-	char *entry = entries, *last = entry + (n ? n - 1 : 0) * size;
+	char *entry = entries, *last;
 
+	if (n == 0)
+		return false;
+	last = entry + (n - 1) * size;
 	for (size_t i = 0; i < n; i++, entry += size) {
 		if (*(unsigned long *)(void *)entry != number)
 			continue;

@@ -294,6 +294,7 @@ static const struct keyword blocks[] = {
 	{ "virtual address", 0, NULL,
 		"the virtual says its address again, and VIPs move by group" },
 	{ "virtual", 1, open_virtual, NULL },
+	{ "self allow", 0, NULL, SITE_NETWORK },
 	{ "self", 1, open_self, NULL },
 	{ "profile", 0, NULL, TRAFFIC },
 	{ "rule", 0, NULL, TRAFFIC },

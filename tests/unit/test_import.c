@@ -195,6 +195,7 @@ static void test_alteon_settings(void **state)
 static void test_bigip_on_few_lines(void **state)
 {
 	_cleanup_(imported_done) struct imported imported = import("bigip",
+		"self allow {\n default\n  tcp ssh\n}\nself 192.0.2.9 {\n}\n"
 		"virtual web { destination 192.0.2.100:http ip protocol tcp }\n"
 		"virtual web {\n destination 192.0.2.100:http\n ip protocol tcp\n"
 		" pool p\n persist source_addr\n}\n"
@@ -207,8 +208,10 @@ static void test_bigip_on_few_lines(void **state)
 	assert_int_equal(service->persistence, 180);
 	assert_int_equal(imported.conf->groups[0].members[0].weight, 3);
 	assert_int_equal(imported.conf->groups[0].members[1].weight, 1);
-	assert_true(has_note(&imported, "old:1: virtual \"web\" is left out"));
-	assert_true(has_note(&imported, "old:2: virtual \"web\" translated addresses"));
+	assert_true(imported.conf->groups[0].members[2].balancer_only);
+	assert_true(has_note(&imported, "old:1: \"self allow\": the host's own network"));
+	assert_true(has_note(&imported, "old:7: virtual \"web\" is left out"));
+	assert_true(has_note(&imported, "old:8: virtual \"web\" translated addresses"));
 }
 
 static void test_keepalived_says_protocol_late(void **state)

@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "drover/cleanup.h"
 #include "drover/conf.h"
+#include "local.h"
 #include "vips.h"
 
 #include <errno.h>
@@ -50,7 +51,11 @@ static const struct command commands[] = {
 	{ "vips", "up|down|show [-f FILE] [-i IFACE] [-c FILE]",
 		"VIPs on lo of a member, and what it lacks; needs no daemon", arguments_vips,
 		render_vips, "complete", 0, vips_answer },
-	{ "keygen", "FILE", "make a new key for sync; needs no daemon", NULL, NULL, NULL, 0 },
+	{ "keygen", "FILE", "make a new key for sync; needs no daemon", NULL, NULL, NULL, 0, NULL,
+		ctl_keygen },
+	{ "import", "SYNTAX FILE [--interface IF] [--group NAME] [--node NAME] [--address IP]",
+		"make a drover.conf of another balancer's file; needs no daemon", NULL, NULL, NULL,
+		0, NULL, ctl_import },
 };
 
 /* Lists the commands that begin with a text, each after a blank. */
@@ -134,5 +139,7 @@ void command_print_help(FILE *out)
 		else
 			fprintf(out, "  %-18s  %s\n", synopsis, commands[i].help);
 	}
-	fputs("\nExit status: 0 done, 1 refused or not ready, 2 wrong usage, 3 no daemon.\n", out);
+	fputs("\nExit status: 0 done, 1 refused or not ready, 2 wrong usage, 3 no daemon,\n"
+	      "4 imported, but not all of it.\n",
+		out);
 }

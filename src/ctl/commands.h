@@ -23,11 +23,12 @@ struct command {
 	const char *name;
 	const char *arguments; /* as usage shows them */
 	const char *help;
-	request_builder_t build; /* NULL: keygen, which asks no daemon */
+	request_builder_t build; /* NULL: run does it, and asks no daemon */
 	renderer_t render;
 	const char *truth; /* the reply's field that must be true for exit status 0 */
 	int timeout_ms;
 	answerer_t answer; /* NULL: the daemon is asked */
+	int (*run)(const struct command *command, int argument_count, char **arguments);
 };
 
 /*

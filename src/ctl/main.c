@@ -4,27 +4,16 @@
 #include "drain.h"
 #include "drover/conf.h"
 #include "drover/control.h"
-#include "drover/sync_key.h"
+#include "local.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
 
-/* A contract with scripts, see droverctl(8). */
-enum {
-	STATUS_OK = 0,
-	STATUS_REFUSED = 1,
-	STATUS_USAGE = 2,
-	STATUS_NO_DAEMON = 3,
-};
-
 enum {
 	JSON_STYLE = JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15) |
 		     JSON_ENSURE_ASCII, /* no control characters on a terminal */
 };
-
-/* That of droverd.service, which has to read the key. */
-#define DAEMON_GROUP "drover"
 
 struct options {
 	const char *socket_path;
@@ -168,23 +157,6 @@ static int wait_if_asked(const struct options *options, const json_t *request)
 	return r < 0 ? complain_no_daemon(options->socket_path, r) : STATUS_OK;
 }
 
-/* What needs no daemon. */
-static int make_key(const struct command *command, int argument_count, char **arguments)
-{
-	struct view view = view_of(stderr, NULL);
-	int r;
-
-	if (argument_count != 1) {
-		command_print_usage(stderr, command);
-		return STATUS_USAGE;
-	}
-	r = sync_keys_create(arguments[0], DAEMON_GROUP);
-	if (r < 0)
-		view_line(&view, TEXT_PLAIN, "droverctl: cannot make %s: %s", arguments[0],
-			r == -EEXIST ? "it exists already, and is left as it is" : strerror(-r));
-	return r < 0 ? STATUS_REFUSED : STATUS_OK;
-}
-
 static int run_command(const struct options *options, int argument_count, char **arguments)
 {
 	_cleanup_(json_decref_p) json_t *request = NULL, *reply = NULL;
@@ -200,7 +172,7 @@ static int run_command(const struct options *options, int argument_count, char *
 		return STATUS_USAGE;
 	}
 	if (!command->build)
-		return make_key(command, argument_count - 1, arguments + 1);
+		return command->run(command, argument_count - 1, arguments + 1);
 	r = build_request(command, argument_count - 1, arguments + 1, &request);
 	if (r != STATUS_OK)
 		return r;

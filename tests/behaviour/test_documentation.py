@@ -175,7 +175,7 @@ def test_commands_of_droverctl():
 def test_the_daemon_has_these_commands():
     source = (REPOSITORY / "src/daemon/commands.c").read_text()
     answered = re.findall(r'\{ "(\w+)", command_\w+ \}', source)
-    assert sorted([*answered, "keygen", "vips"]) == sorted(helped_commands())
+    assert sorted([*answered, "import", "keygen", "vips"]) == sorted(helped_commands())
 
 
 def test_replies_of_droverctl_name_every_field(cluster):

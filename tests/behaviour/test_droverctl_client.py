@@ -484,7 +484,7 @@ def test_usage_errors(arguments, message):
 
 
 ALL = "status members services flows rules explain activate standby drain enable disable weight " \
-      "reload ready vips keygen"
+      "reload ready vips keygen import"
 
 
 @pytest.mark.parametrize("name, message", [
@@ -643,6 +643,8 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     (["activate", ""], ["A", "B"]),
     (["reload", "-"], ["--reset"]),
     (["explain", "t"], ["tcp"]),
+    (["import", "b"], ["bigip"]),
+    (["import", "bigip", "/x", "--n"], ["--node"]),
     (["explain", "tcp", "1.2.3.4", ":", "5", "--w"], ["--without"]),
     (["explain", "tcp", "--without", "fe"], ["fe5", "fe6"]),
     (["vips", ""], ["up", "down", "show"]),

@@ -116,7 +116,7 @@ def test_it_is_there_while_this_host_has_the_duty(dual):
     balancer.ctl("standby")
     assert TABLE in tables(standby)
     assert TABLE in tables(balancer), "it forwards what still comes here"
-    wait_until(lambda: "table netdev drover" not in tables(balancer), 15, "the rules' end")
+    wait_until(lambda: not balancer.is_forwarding(), 15, "the rules' end")
     assert TABLE not in tables(balancer)
 
 

@@ -61,9 +61,10 @@ static void put_aside(void)
 	_cleanup_(free_p) char *path = state_path(FILE_NAME, "");
 	_cleanup_(free_p) char *aside = state_path(FILE_NAME, ".bad");
 
-	if (!path || !aside || rename(path, aside) < 0)
+	if (!path || !aside)
 		return;
 	log_error("%s: kept as %s, starting without overrides", path, aside);
+	(void)rename(path, aside);
 }
 
 int overrides_load(struct cluster *cluster)
@@ -73,8 +74,11 @@ int overrides_load(struct cluster *cluster)
 
 	if (r == 0 && !root)
 		return 0;
-	if (r == 0)
+	if (r == 0) {
 		r = take_entries(cluster, json_object_get(root, "overrides"));
+		if (r == -EBADMSG)
+			log_error(FILE_NAME ": not understood: not a list of overrides");
+	}
 	if (r == -EBADMSG) {
 		cluster_reset_overrides(cluster);
 		put_aside();

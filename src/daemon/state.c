@@ -30,16 +30,20 @@ int state_read(const char *file, json_t **ret_root)
 {
 	_cleanup_(free_p) char *path = state_path(file, "");
 	json_error_t error;
-	json_t *root = NULL;
+	json_t *root;
 
 	if (!path)
 		return -ENOMEM;
-	if (access(path, F_OK) == 0) {
-		root = json_load_file(path, 0, &error);
-		if (!root) {
-			log_error("%s: not understood: %s", path, error.text);
-			return -EBADMSG;
-		}
+	if (access(path, F_OK) < 0) {
+		if (errno != ENOENT)
+			return -errno;
+		*ret_root = NULL;
+		return 0;
+	}
+	root = json_load_file(path, 0, &error);
+	if (!root) {
+		log_error("%s: not understood: %s", path, error.text);
+		return -EBADMSG;
 	}
 	*ret_root = root;
 	return 0;

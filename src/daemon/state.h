@@ -10,7 +10,7 @@
  */
 char *state_path(const char *file, const char *suffix);
 
-/* *ret_root: NULL if there is no such file. Returns 0, -EBADMSG (logged), -ENOMEM. */
+/* *ret_root: NULL if there is no such file. Returns 0, -EBADMSG (logged), or -errno. */
 int state_read(const char *file, json_t **ret_root);
 
 /*

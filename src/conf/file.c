@@ -53,6 +53,19 @@ int file_read(const char *path, char **ret_text, size_t *ret_length)
 	return read_all(fd, ret_text, ret_length);
 }
 
+/* The same for a file that is read alone: errors begin here, with the one that it cannot be read.
+ */
+int file_load(
+	const char *path, char **ret_text, size_t *ret_length, struct conf_errors *reterr_errors)
+{
+	int r = file_read(path, ret_text, ret_length);
+
+	*reterr_errors = (struct conf_errors){ 0 };
+	if (r < 0)
+		fault_add_open(path, -r, reterr_errors);
+	return r;
+}
+
 /*
  * Returns a new string: the path, taken from the folder of the file that names
  * it, because a daemon's working directory is nobody's business; NULL without

@@ -72,6 +72,8 @@ int faults_finish(struct reader *reader, struct conf_errors *errors);
 
 /* file.c */
 int file_read(const char *path, char **ret_text, size_t *ret_length);
+int file_load(
+	const char *path, char **ret_text, size_t *ret_length, struct conf_errors *reterr_errors);
 char *file_beside(const char *file, const char *path);
 const char *file_note(struct reader *reader, const char *path);
 

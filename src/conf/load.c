@@ -84,11 +84,8 @@ int conf_load(const char *path, struct conf **ret_conf, struct conf_errors *erro
 	size_t length;
 	int r;
 
-	*errors = (struct conf_errors){ 0 };
-	r = file_read(path, &text, &length);
-	if (r < 0) {
-		fault_add_open(path, -r, errors);
+	r = file_load(path, &text, &length, errors);
+	if (r < 0)
 		return r;
-	}
 	return parse(path, text, length, ret_conf, errors);
 }

@@ -134,11 +134,8 @@ int vipaddrs_load(
 	size_t length;
 	int r;
 
-	*errors = (struct conf_errors){ 0 };
-	r = file_read(path, &text, &length);
-	if (r < 0) {
-		fault_add_open(path, -r, errors);
+	r = file_load(path, &text, &length, errors);
+	if (r < 0)
 		return r;
-	}
 	return read_alone(path, text, length, ret_vips, ret_n, errors);
 }

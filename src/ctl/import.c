@@ -5,23 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <string.h>
-
-__attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
-{
-	struct view view = { .out = stderr };
-	_cleanup_(free_p) char *what = NULL;
-	va_list arguments;
-	int length;
-
-	va_start(arguments, format);
-	length = vasprintf(&what, format, arguments);
-	va_end(arguments);
-	if (length < 0)
-		what = NULL;
-	view_line(&view, TEXT_PLAIN, "droverctl: import: %s", what ? what : "out of memory");
-}
 
 /* Reads the options; the two arguments are left at the returned index, 0 if they are wrong. */
 static int read_options(int count, char **arguments, struct import_options *options)
@@ -79,7 +63,8 @@ static int convert(const char *syntax, const char *path, const struct import_opt
 
 	r = read_file(path, &text, &size);
 	if (r < 0) {
-		complain("cannot read %s: %s", path, strerror(-r));
+		view_line(&view, TEXT_PLAIN, "droverctl: import: cannot read %s: %s", path,
+			strerror(-r));
 		return STATUS_REFUSED;
 	}
 	r = import_convert(syntax, path, text, size, options, &conf, &notes);
@@ -88,12 +73,12 @@ static int convert(const char *syntax, const char *path, const struct import_opt
 	complete = notes.n_messages == 0;
 	import_notes_done(&notes);
 	if (r < 0) {
-		complain("nothing was made of %s%s%s", path, r == -EINVAL ? "" : ": ",
-			r == -EINVAL ? "" : strerror(-r));
+		view_line(&view, TEXT_PLAIN, "droverctl: import: nothing was made of %s%s%s", path,
+			r == -EINVAL ? "" : ": ", r == -EINVAL ? "" : strerror(-r));
 		return STATUS_REFUSED;
 	}
 	if (fputs(conf, stdout) < 0 || fflush(stdout) != 0) {
-		complain("cannot write the configuration");
+		view_line(&view, TEXT_PLAIN, "droverctl: import: cannot write the configuration");
 		return STATUS_REFUSED;
 	}
 	return complete ? STATUS_OK : STATUS_INCOMPLETE;
@@ -102,6 +87,7 @@ static int convert(const char *syntax, const char *path, const struct import_opt
 int ctl_import(const struct command *command, int argument_count, char **arguments)
 {
 	struct import_options options = { 0 };
+	struct view view = { .out = stderr };
 	/* getopt_long() wants the name of the program before the arguments: that of the command. */
 	int first = read_options(argument_count + 1, arguments - 1, &options);
 
@@ -111,8 +97,9 @@ int ctl_import(const struct command *command, int argument_count, char **argumen
 	}
 	arguments += first - 1;
 	if (!import_knows(arguments[0])) {
-		complain("unknown syntax \"%s\"; valid syntaxes: %s", arguments[0],
-			import_syntaxes());
+		view_line(&view, TEXT_PLAIN,
+			"droverctl: import: unknown syntax \"%s\"; valid syntaxes: %s",
+			arguments[0], import_syntaxes());
 		return STATUS_USAGE;
 	}
 	return convert(arguments[0], arguments[1], &options);

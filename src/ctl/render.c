@@ -29,9 +29,9 @@ void view_line(struct view *view, enum text_paint paint, const char *format, ...
 	fputc('\n', view->out);
 }
 
-static void view_table(struct view *view, const struct table *table)
+void view_table(struct view *view, const struct table *table, const char *indent)
 {
-	int r = table_print(table, view->out, view->colour, "");
+	int r = table_print(table, view->out, view->colour, indent);
 
 	if (r < 0)
 		view->error = r;
@@ -71,7 +71,7 @@ void render_services(struct view *view, const json_t *reply)
 		table_add(table, TEXT_PLAIN, "%s", reply_short(service, "bytes", 1024, number));
 		table_add(table, TEXT_PLAIN, "%s", members ? members : "-");
 	}
-	view_table(view, table);
+	view_table(view, table, "");
 }
 
 /* The text goes to files and to nft -f, so its layout is kept as it is. */
@@ -148,7 +148,7 @@ void render_ready(struct view *view, const json_t *reply)
 		table_add(table, ready ? TEXT_GOOD : TEXT_BAD, "%s", ready ? "yes" : "no");
 		table_add(table, TEXT_PLAIN, "%s", reply_text_or(group, "reason", ""));
 	}
-	view_table(view, table);
+	view_table(view, table, "");
 }
 
 static void print_waiting(struct view *view, const json_t *reply)

@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 
+struct table;
+
 /* Where a reply is printed, and what was asked. */
 struct view {
 	FILE *out;
@@ -19,6 +21,9 @@ typedef void (*renderer_t)(struct view *view, const json_t *reply);
 /* Prints one line; control characters in it are escaped. */
 void view_line(struct view *view, enum text_paint paint, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Prints a table, each line behind the indent. */
+void view_table(struct view *view, const struct table *table, const char *indent);
 
 void render_status(struct view *view, const json_t *reply);
 void render_members(struct view *view, const json_t *reply);

@@ -7,14 +7,6 @@
 
 #include <string.h>
 
-static void print_table(struct view *view, const struct table *table, const char *indent)
-{
-	int r = table_print(table, view->out, view->colour, indent);
-
-	if (r < 0)
-		view->error = r;
-}
-
 /* --- flows ----------------------------------------------------------------------------- */
 
 static void print_owners(struct view *view, const json_t *members)
@@ -42,7 +34,7 @@ static void print_owners(struct view *view, const json_t *members)
 			known ? reply_number(member, "pinned", number) : "-");
 		table_add(table, known ? TEXT_PLAIN : TEXT_WARNING, "%s", source);
 	}
-	print_table(view, table, "");
+	view_table(view, table, "");
 }
 
 static void print_list(struct view *view, const json_t *flows)
@@ -66,7 +58,7 @@ static void print_list(struct view *view, const json_t *flows)
 		table_add(table, TEXT_PLAIN, "%s", reply_text(flow, "member"));
 		table_add(table, TEXT_PLAIN, "%s", reply_is_true(flow, "pinned") ? "pinned" : "");
 	}
-	print_table(view, table, "");
+	view_table(view, table, "");
 }
 
 void render_unpinned(struct view *view, const json_t *flows)
@@ -158,5 +150,5 @@ void render_nodes(struct view *view, const json_t *sync)
 		reply_is_true(sync, "complete") ? "the connections of all nodes heard are known"
 						: "not complete yet");
 	json_array_foreach(nodes, i, node) add_node(table, node);
-	print_table(view, table, "  ");
+	view_table(view, table, "  ");
 }

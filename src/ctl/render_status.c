@@ -137,14 +137,11 @@ void render_member_table(struct view *view, const json_t *members, const char *i
 	const char *weight_pad = "";
 	const json_t *member;
 	size_t i;
-	int r;
 
 	json_array_foreach(members, i, member) if (weight_is_set(member))
 		weight_pad = " "; /* digits stay below digits */
 	json_array_foreach(members, i, member) add_member(table, member, weight_pad);
-	r = table_print(table, view->out, view->colour, indent);
-	if (r < 0)
-		view->error = r;
+	view_table(view, table, indent);
 	print_overrides(view, members, indent);
 }
 

@@ -7,14 +7,6 @@
 
 #include <string.h>
 
-static void print_table(struct view *view, const struct table *table)
-{
-	int r = table_print(table, view->out, view->colour, "  ");
-
-	if (r < 0)
-		view->error = r;
-}
-
 static void print_vips(struct view *view, const json_t *reply)
 {
 	static const struct table_column columns[] = {
@@ -38,7 +30,7 @@ static void print_vips(struct view *view, const json_t *reply)
 			reply_number(vip, "on_lo", number));
 	}
 	view_line(view, TEXT_PLAIN, "VIPs of %s", reply_text(reply, "file"));
-	print_table(view, table);
+	view_table(view, table, "  ");
 }
 
 static enum text_paint paint_of(const char *state)
@@ -67,7 +59,7 @@ static void print_checks(struct view *view, const json_t *checks)
 		table_add(table, paint_of(state), "%s", state);
 		table_add(table, TEXT_PLAIN, "%s", reply_text(check, "found"));
 	}
-	print_table(view, table);
+	view_table(view, table, "  ");
 }
 
 /* Commands stand alone on their lines, to be copied. */

@@ -201,8 +201,7 @@ struct plan_kept {
 /*
  * Sees to it that all flows of the ledger stay with their owners, as far as these are members of
  * a group that the plan has: pins those whose slot is another member's, and has memories begin
- * with those that were drawn. Of several owners of one flow the one
- * that got it last is meant.
+ * with those that were drawn. Of several owners of one flow the one that got it last is meant.
  * Returns 0, or -ENOMEM.
  */
 int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct plan_keep *keep,

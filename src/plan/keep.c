@@ -123,73 +123,86 @@ static int remember(struct plan_distribution *distribution, const struct flow *f
 	return 0;
 }
 
-static uint32_t since_of(const struct ledger *ledger, const struct plan_group *group, size_t member,
-	const struct flow *flow)
-{
-	const struct flow_set *flows = ledger_find(ledger, group->members[member].name);
-
-	return flows ? flow_set_since(flows, flow) : 0;
-}
+/* A group whose flows are kept. */
+struct keeping {
+	const struct plan *plan;
+	struct plan_group *group;
+	const struct flow_set **flows; /* of group->members; NULL where none are known */
+	const struct plan_keep *keep;
+	struct plan_kept *kept;
+};
 
 /* Whoever has the slot needs no pin, and may have got the flow after the owner that would. */
-static bool has_moved_to_its_slot(const struct plan *plan, const struct plan_group *group,
-	const struct plan_distribution *distribution, const struct ledger *ledger,
-	const struct plan_pin *pin)
+static bool has_moved_to_its_slot(const struct keeping *k,
+	const struct plan_distribution *distribution, const struct plan_pin *pin)
 {
-	uint16_t member = plan_slot_member(plan, group, distribution, &pin->flow);
+	uint16_t member = plan_slot_member(k->plan, k->group, distribution, &pin->flow);
+	const struct flow_set *flows = member == BUCKETS_NONE ? NULL : k->flows[member];
 
-	return member != BUCKETS_NONE && since_of(ledger, group, member, &pin->flow) > pin->since;
+	return flows && flow_set_since(flows, &pin->flow) > pin->since;
 }
 
-static int keep_flow(const struct plan *plan, struct plan_group *group,
-	struct plan_distribution *distribution, const struct flow *flow, size_t member,
-	const struct ledger *ledger, const struct plan_keep *keep, struct plan_kept *kept)
+static int keep_flow(const struct keeping *k, struct plan_distribution *distribution,
+	const struct flow *flow, size_t member)
 {
 	struct plan_pin pin = { .flow = *flow, .member = member };
+	struct plan_kept *kept = k->kept;
 	int r;
 
-	if (keep->remember && group->forwards && plan_remembers(distribution)) {
+	if (k->keep->remember && k->group->forwards && plan_remembers(distribution)) {
 		r = remember(distribution, flow, member);
 		if (r < 0)
 			return r;
 		kept->n_remembered++;
 	}
 	/* What was drawn is in the kernel's memory, since its first packet or from here. */
-	if (plan_is_drawn(distribution) || !plan_needs_pin(plan, group, distribution, &pin))
+	if (plan_is_drawn(distribution) || !plan_needs_pin(k->plan, k->group, distribution, &pin))
 		return 0;
-	pin.since = since_of(ledger, group, member, flow);
-	if (has_moved_to_its_slot(plan, group, distribution, ledger, &pin))
+	pin.since = flow_set_since(k->flows[member], flow);
+	if (has_moved_to_its_slot(k, distribution, &pin))
 		return 0;
-	if (kept->n_pins >= keep->max_pins) {
+	if (kept->n_pins >= k->keep->max_pins) {
 		kept->n_left_out++;
 		return 0;
 	}
-	r = plan_add_pin(plan, group, &pin);
+	r = plan_add_pin(k->plan, k->group, &pin);
 	if (r > 0)
 		kept->n_pins++;
 	return r;
 }
 
-static int keep_group(const struct plan *plan, struct plan_group *group,
-	const struct ledger *ledger, const struct plan_keep *keep, struct plan_kept *kept)
+static int keep_group(const struct keeping *k, const struct directory *directory)
 {
-	_cleanup_(directory_done) struct directory directory = { .n_vips = 0 };
-	int r = directory_init(&directory, group);
+	int r = 0;
 
-	for (size_t member = 0; r >= 0 && member < group->n_members; member++) {
-		const struct flow_set *flows = ledger_find(ledger, group->members[member].name);
+	for (size_t member = 0; r >= 0 && member < k->group->n_members; member++) {
+		const struct flow_set *flows = k->flows[member];
 		size_t cursor = 0;
 		struct flow flow;
 
 		while (r >= 0 && flows && flow_set_next(flows, &cursor, &flow)) {
-			struct plan_distribution *distribution = look_up(&directory, &flow);
+			struct plan_distribution *distribution = look_up(directory, &flow);
 
 			if (distribution)
-				r = keep_flow(plan, group, distribution, &flow, member, ledger,
-					keep, kept);
+				r = keep_flow(k, distribution, &flow, member);
 		}
 	}
 	return r < 0 ? r : 0;
+}
+
+static int keep_flows_of(struct keeping *k, const struct ledger *ledger)
+{
+	_cleanup_(directory_done) struct directory directory = { .n_vips = 0 };
+	_cleanup_(free_p)
+		const struct flow_set **flows = calloc(k->group->n_members + 1, sizeof(*flows));
+	int r = flows ? directory_init(&directory, k->group) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < k->group->n_members; i++)
+		flows[i] = ledger_find(ledger, k->group->members[i].name);
+	k->flows = flows;
+	return keep_group(k, &directory);
 }
 
 int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct plan_keep *keep,
@@ -198,7 +211,13 @@ int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct
 	struct plan_kept kept = { .n_pins = 0 };
 
 	for (size_t i = 0; i < plan->n_groups; i++) {
-		int r = keep_group(plan, &plan->groups[i], ledger, keep, &kept);
+		struct keeping keeping = {
+			.plan = plan,
+			.group = &plan->groups[i],
+			.keep = keep,
+			.kept = &kept,
+		};
+		int r = keep_flows_of(&keeping, ledger);
 
 		if (r < 0)
 			return r;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "daemon.h"
+#include "drover/engine.h"
 #include "drover/log.h"
-#include "print.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -37,8 +36,18 @@ static int load(const char *path, struct conf **ret_conf)
 	return r;
 }
 
-static int run(enum mode mode, const char *path)
+static int load_again(void *user_data, struct conf **ret_conf, struct conf_errors *errors)
 {
+	return conf_load(user_data, ret_conf, errors);
+}
+
+static int run(enum mode mode, char *path)
+{
+	const struct engine_front front = {
+		.program = "droverd",
+		.load = load_again,
+		.user_data = path,
+	};
 	_cleanup_(conf_free_p) struct conf *conf = NULL;
 	int r = load(path, &conf);
 
@@ -46,12 +55,12 @@ static int run(enum mode mode, const char *path)
 		return EXIT_REFUSED;
 	switch (mode) {
 	case MODE_RUN:
-		r = daemon_run(take_ptr(conf));
+		r = engine_run(take_ptr(conf), &front);
 		break;
 	case MODE_TEST:
 		break;
 	case MODE_PRINT:
-		r = print_ruleset(take_ptr(conf));
+		r = engine_print_ruleset(take_ptr(conf));
 		if (r < 0)
 			log_error("cannot print the ruleset: %s", strerror(-r));
 		break;
@@ -61,7 +70,7 @@ static int run(enum mode mode, const char *path)
 
 int main(int argc, char **argv)
 {
-	const char *path = CONF_DEFAULT_PATH;
+	char default_path[] = CONF_DEFAULT_PATH, *path = default_path;
 	enum mode mode = MODE_RUN;
 	int option;
 

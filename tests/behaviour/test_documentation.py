@@ -173,7 +173,7 @@ def test_commands_of_droverctl():
 
 
 def test_the_daemon_has_these_commands():
-    source = (REPOSITORY / "src/daemon/commands.c").read_text()
+    source = (REPOSITORY / "src/engine/commands.c").read_text()
     answered = re.findall(r'\{ "(\w+)", command_\w+ \}', source)
     assert sorted([*answered, "import", "keygen", "vips"]) == sorted(helped_commands())
 
@@ -199,8 +199,8 @@ def named(source, function):
 
 @pytest.mark.parametrize("source, function, count", [
     ("src/cluster/cluster.c", "member_state_name", 4),
-    ("src/daemon/report.c", "state_text", 1),
-    ("src/daemon/report.c", "role_text", 1),
+    ("src/engine/report.c", "state_text", 1),
+    ("src/engine/report.c", "role_text", 1),
     ("src/plan/explain.c", "explain_verdict_name", 5),
 ])
 def test_values_in_replies(source, function, count):

@@ -57,3 +57,15 @@ def test_usage(arguments):
     ended = start(*arguments)
     assert ended.returncode == 2
     assert "usage: droverd" in ended.stderr
+
+
+def test_beside_another(cluster, tmp_path):
+    """Whatever its control socket: two would undo each other's rules."""
+    node = cluster["fe5"]
+    before = node.ctl("status")["kernel"]["commits"]
+    path = tmp_path / "other.conf"
+    path.write_text(CONFIGURATION % (tmp_path / "control.sock"))
+    ended = node.run(program("droverd"), "-c", path, check=False)
+    assert ended.returncode == 1
+    assert f"(pid {node.daemon.pid}) runs on this host already" in ended.stderr
+    assert node.ctl("status")["kernel"]["commits"] == before

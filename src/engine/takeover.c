@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "takeover.h"
 
-#include "daemon.h"
 #include "drover/clock.h"
 #include "drover/log.h"
+#include "internal.h"
 #include "roles.h"
 
 #include <string.h>
 
 /* Another node has the duty of a group that is meant, or could have it now. */
-static bool another_can_carry_on(const struct daemon *daemon, const char *group)
+static bool another_can_carry_on(const struct engine *engine, const char *group)
 {
 	const struct sync_peer *peer;
 
-	for (size_t i = 0; daemon->sync && (peer = sync_peer_at(daemon->sync, i)); i++) {
+	for (size_t i = 0; engine->sync && (peer = sync_peer_at(engine->sync, i)); i++) {
 		if (peer->state != SYNC_PEER_SYNCING && peer->state != SYNC_PEER_COMPLETE)
 			continue;
 		for (size_t j = 0; j < peer->n_duties; j++) {
@@ -31,36 +31,36 @@ static bool another_can_carry_on(const struct daemon *daemon, const char *group)
  * Just after a start it is too early to tell who is there, and waits_for is NULL: that is over in
  * less than a second.
  */
-static bool must_wait(const struct daemon *daemon, const char *group, const char **ret_waits_for)
+static bool must_wait(const struct engine *engine, const char *group, const char **ret_waits_for)
 {
-	return !daemon_knows_flows(daemon, ret_waits_for) &&
-	       (!*ret_waits_for || another_can_carry_on(daemon, group));
+	return !engine_knows_flows(engine, ret_waits_for) &&
+	       (!*ret_waits_for || another_can_carry_on(engine, group));
 }
 
 /* What is active already has nothing to wait for. */
-static bool would_change(const struct daemon *daemon, const char *name)
+static bool would_change(const struct engine *engine, const char *name)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
+	const struct conf *conf = cluster_conf(engine->cluster);
 
 	for (size_t i = 0; i < conf->n_groups; i++)
-		if (roles_mean(daemon->cluster, &conf->groups[i], name) &&
-			cluster_is_balancer(daemon->cluster, &conf->groups[i]) &&
-			cluster_role(daemon->cluster, &conf->groups[i]) != ROLE_ACTIVE)
+		if (roles_mean(engine->cluster, &conf->groups[i], name) &&
+			cluster_is_balancer(engine->cluster, &conf->groups[i]) &&
+			cluster_role(engine->cluster, &conf->groups[i]) != ROLE_ACTIVE)
 			return true;
 	return false;
 }
 
 /* Tells how long it waited, and for whom in vain. */
-static json_t *enact(struct daemon *daemon, const char *group, uint64_t waited_us)
+static json_t *enact(struct engine *engine, const char *group, uint64_t waited_us)
 {
 	const char *waits_for = NULL;
-	bool complete = daemon_knows_flows(daemon, &waits_for);
+	bool complete = engine_knows_flows(engine, &waits_for);
 	json_t *reply;
 
 	if (!complete)
 		log_warning("taking the duty without knowing all connections of %s",
 			waits_for ? waits_for : "the other nodes");
-	reply = roles_set(daemon, group, ROLE_ACTIVE);
+	reply = roles_set(engine, group, ROLE_ACTIVE);
 	if (!reply || !json_is_true(json_object_get(reply, "ok")))
 		return reply;
 	json_object_set_new(reply, "waited_ms", json_integer((json_int_t)(waited_us / 1000)));
@@ -81,13 +81,13 @@ static struct takeover take(struct takeover *takeover)
 	return taken;
 }
 
-static void finish(struct daemon *daemon)
+static void finish(struct engine *engine)
 {
-	struct takeover taken = take(&daemon->takeover);
+	struct takeover taken = take(&engine->takeover);
 	_cleanup_(free_p) char *group = taken.group;
 
-	control_server_answer(
-		daemon->control, taken.call, enact(daemon, group, clock_now_us() - taken.began_us));
+	deferred_answer(
+		engine, &taken.asked, enact(engine, group, clock_now_us() - taken.began_us));
 }
 
 static int on_deadline(sd_event_source *source, uint64_t now, void *user_data)
@@ -98,45 +98,45 @@ static int on_deadline(sd_event_source *source, uint64_t now, void *user_data)
 	return 0;
 }
 
-json_t *takeover_request(struct daemon *daemon, const char *group)
+json_t *takeover_request(struct engine *engine, const char *group)
 {
-	struct takeover *takeover = &daemon->takeover;
-	uint64_t wait_us = UINT64_C(1000000) * cluster_conf(daemon->cluster)->takeover_wait;
+	struct takeover *takeover = &engine->takeover;
+	uint64_t wait_us = UINT64_C(1000000) * cluster_conf(engine->cluster)->takeover_wait;
 	const char *waits_for = NULL;
 
-	if (takeover->call != 0)
-		finish(daemon);
-	if (wait_us == 0 || !would_change(daemon, group) || !must_wait(daemon, group, &waits_for) ||
-		daemon_arm_timer(daemon, &takeover->timer, wait_us, on_deadline) < 0)
-		return enact(daemon, group, 0);
+	if (takeover->waits)
+		finish(engine);
+	if (wait_us == 0 || !would_change(engine, group) || !must_wait(engine, group, &waits_for) ||
+		engine_arm_timer(engine, &takeover->timer, wait_us, on_deadline) < 0)
+		return enact(engine, group, 0);
 	log_notice("waiting up to %u s to know the connections of %s before taking the duty",
-		cluster_conf(daemon->cluster)->takeover_wait,
+		cluster_conf(engine->cluster)->takeover_wait,
 		waits_for ? waits_for : "the other nodes");
-	takeover->call = control_server_defer(daemon->control);
+	takeover->waits = true;
+	takeover->asked = deferred_now(engine);
 	takeover->began_us = clock_now_us();
 	takeover->group = group ? strdup(group) : NULL;
 	return NULL;
 }
 
-void daemon_continue_takeover(struct daemon *daemon)
+void engine_continue_takeover(struct engine *engine)
 {
 	const char *waits_for;
 
-	if (daemon->takeover.call != 0 && !must_wait(daemon, daemon->takeover.group, &waits_for))
-		finish(daemon);
+	if (engine->takeover.waits && !must_wait(engine, engine->takeover.group, &waits_for))
+		finish(engine);
 }
 
-void takeover_cancel(struct daemon *daemon, const char *why)
+void takeover_cancel(struct engine *engine, const char *why)
 {
 	struct takeover taken;
 	_cleanup_(free_p) char *group = NULL;
 
-	if (daemon->takeover.call == 0)
+	if (!engine->takeover.waits)
 		return;
-	taken = take(&daemon->takeover);
+	taken = take(&engine->takeover);
 	group = taken.group;
-	control_server_answer(
-		daemon->control, taken.call, control_reply_error("not active: %s", why));
+	deferred_answer(engine, &taken.asked, control_reply_error("not active: %s", why));
 }
 
 void takeover_done(struct takeover *takeover)

@@ -28,9 +28,9 @@ static json_t *duties_entry(const struct sync_peer *peer)
 	return duties;
 }
 
-static json_t *peer_entry(const struct daemon *daemon, const struct sync_peer *peer)
+static json_t *peer_entry(const struct engine *engine, const struct sync_peer *peer)
 {
-	const struct flow_set *flows = peer->name ? ledger_find(daemon->flows.ledger, peer->name)
+	const struct flow_set *flows = peer->name ? ledger_find(engine->flows.ledger, peer->name)
 						  : NULL;
 	uint64_t now = clock_now_ms();
 	char address[ADDRESS_TEXT_MAX];
@@ -62,30 +62,30 @@ static json_t *refusals_entry(const struct sync *sync)
 }
 
 /* Null without sync. */
-json_t *report_sync(const struct daemon *daemon)
+json_t *report_sync(const struct engine *engine)
 {
 	const struct sync_peer *peer;
 	const char *waits_for = NULL;
 	json_t *nodes;
 	bool complete;
 
-	if (!daemon->sync)
+	if (!engine->sync)
 		return json_null();
 	nodes = json_array();
-	for (size_t i = 0; (peer = sync_peer_at(daemon->sync, i)); i++)
-		json_array_append_new(nodes, peer_entry(daemon, peer));
-	complete = daemon_knows_flows(daemon, &waits_for);
+	for (size_t i = 0; (peer = sync_peer_at(engine->sync, i)); i++)
+		json_array_append_new(nodes, peer_entry(engine, peer));
+	complete = engine_knows_flows(engine, &waits_for);
 	return json_pack("{s:b, s:o, s:o, s:o}", "complete", complete, "waits_for",
 		text(complete ? NULL : waits_for), "nodes", nodes, "refused",
-		refusals_entry(daemon->sync));
+		refusals_entry(engine->sync));
 }
 
 /* --- flows ---------------------------------------------------------------------------- */
 
-json_t *report_flow_totals(const struct daemon *daemon)
+json_t *report_flow_totals(const struct engine *engine)
 {
-	const struct flows *flows = &daemon->flows;
-	const struct conf *conf = cluster_conf(daemon->cluster);
+	const struct flows *flows = &engine->flows;
+	const struct conf *conf = cluster_conf(engine->cluster);
 	const struct flow_set *own = ledger_find(flows->ledger, conf->node);
 	struct tracker_stats stats = { .n_events = 0 };
 
@@ -114,25 +114,25 @@ static size_t count_pins(const struct plan *plan, const char *owner)
 }
 
 /* Where what is known of a member's flows comes from. */
-static const char *source_of(const struct daemon *daemon, const char *owner)
+static const char *source_of(const struct engine *engine, const char *owner)
 {
 	const struct sync_peer *peer;
 
-	if (strcmp(owner, cluster_conf(daemon->cluster)->node) == 0)
-		return daemon->flows.tracker ? "this host" : "unknown";
-	for (size_t i = 0; daemon->sync && (peer = sync_peer_at(daemon->sync, i)); i++)
+	if (strcmp(owner, cluster_conf(engine->cluster)->node) == 0)
+		return engine->flows.tracker ? "this host" : "unknown";
+	for (size_t i = 0; engine->sync && (peer = sync_peer_at(engine->sync, i)); i++)
 		if (peer->name && strcmp(peer->name, owner) == 0)
 			return sync_peer_state_name(peer->state);
 	return "unknown";
 }
 
-static json_t *owner_entry(const struct daemon *daemon, const char *owner)
+static json_t *owner_entry(const struct engine *engine, const char *owner)
 {
-	const struct flow_set *flows = ledger_find(daemon->flows.ledger, owner);
+	const struct flow_set *flows = ledger_find(engine->flows.ledger, owner);
 
-	return json_pack("{s:s, s:s, s:I, s:I}", "name", owner, "source", source_of(daemon, owner),
+	return json_pack("{s:s, s:s, s:I, s:I}", "name", owner, "source", source_of(engine, owner),
 		"flows", (json_int_t)(flows ? flow_set_count(flows) : 0), "pinned",
-		(json_int_t)count_pins(daemon->plan, owner));
+		(json_int_t)count_pins(engine->plan, owner));
 }
 
 static json_t *endpoint_text(const struct address *address, uint16_t port)
@@ -143,23 +143,23 @@ static json_t *endpoint_text(const struct address *address, uint16_t port)
 	return json_sprintf(address->family == AF_INET6 ? "[%s]:%u" : "%s:%u", text, port);
 }
 
-static json_t *flow_entry(const struct daemon *daemon, const char *owner, const struct flow *flow)
+static json_t *flow_entry(const struct engine *engine, const char *owner, const struct flow *flow)
 {
 	return json_pack("{s:s, s:o, s:o, s:s, s:b}", "protocol",
 		flow->protocol == IPPROTO_TCP ? "tcp" : "udp", "client",
 		endpoint_text(&flow->client, flow->client_port), "vip",
 		endpoint_text(&flow->vip, flow->vip_port), "member", owner, "pinned",
-		daemon->plan && plan_flow_needs_pin(daemon->plan, owner, flow));
+		engine->plan && plan_flow_needs_pin(engine->plan, owner, flow));
 }
 
-static void list_flows(const struct daemon *daemon, const char *owner, json_t *list)
+static void list_flows(const struct engine *engine, const char *owner, json_t *list)
 {
-	const struct flow_set *flows = ledger_find(daemon->flows.ledger, owner);
+	const struct flow_set *flows = ledger_find(engine->flows.ledger, owner);
 	size_t cursor = 0;
 	struct flow flow;
 
 	while (flows && json_array_size(list) < LISTED_MAX && flow_set_next(flows, &cursor, &flow))
-		json_array_append_new(list, flow_entry(daemon, owner, &flow));
+		json_array_append_new(list, flow_entry(engine, owner, &flow));
 }
 
 static int compare_names(const void *a, const void *b)
@@ -185,9 +185,9 @@ static size_t collect_members(const struct conf *conf, const char **names)
 	return kept;
 }
 
-json_t *report_flows(const struct daemon *daemon, const char *member, bool with_list)
+json_t *report_flows(const struct engine *engine, const char *member, bool with_list)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
+	const struct conf *conf = cluster_conf(engine->cluster);
 	_cleanup_(free_p)
 		const char **names = calloc(conf->n_groups * CONF_MEMBERS_MAX, sizeof(*names));
 	_cleanup_(json_decref_p) json_t *members = json_array(), *list = json_array();
@@ -200,12 +200,12 @@ json_t *report_flows(const struct daemon *daemon, const char *member, bool with_
 	for (size_t i = 0; i < n; i++) {
 		if (member && strcmp(member, names[i]) != 0)
 			continue;
-		json_array_append_new(members, owner_entry(daemon, names[i]));
+		json_array_append_new(members, owner_entry(engine, names[i]));
 		if (with_list)
-			list_flows(daemon, names[i], list);
+			list_flows(engine, names[i], list);
 	}
 	reply = json_pack("{s:b, s:O, s:o}", "ok", true, "members", members, "totals",
-		report_flow_totals(daemon));
+		report_flow_totals(engine));
 	if (with_list)
 		json_object_set(reply, "flows", list);
 	return reply;

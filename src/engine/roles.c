@@ -49,18 +49,18 @@ static void take_roles_back(
 }
 
 /* Rules first, then the VIPs: a packet that comes must find its way. */
-static int enact_roles(struct daemon *daemon)
+static int enact_roles(struct engine *engine)
 {
 	int r;
 
-	if (!cluster_link(daemon->cluster)->present)
+	if (!cluster_link(engine->cluster)->present)
 		return -ENODEV;
-	daemon_settle(daemon);
-	daemon_begin_remembering(daemon);
-	r = daemon_reconcile(daemon);
+	engine_settle(engine);
+	engine_begin_remembering(engine);
+	r = engine_reconcile(engine);
 	if (r == 0)
-		daemon_role_changed(daemon);
-	daemon_run_sync(daemon);
+		engine_role_changed(engine);
+	engine_run_sync(engine);
 	return r;
 }
 
@@ -75,10 +75,10 @@ static void log_role_changes(
 				wanted == ROLE_ACTIVE ? "active" : "standby");
 }
 
-static json_t *set_roles(struct daemon *daemon, const char *name, enum cluster_role wanted,
+static json_t *set_roles(struct engine *engine, const char *name, enum cluster_role wanted,
 	enum cluster_role *before)
 {
-	struct cluster *cluster = daemon->cluster;
+	struct cluster *cluster = engine->cluster;
 	const struct conf *conf = cluster_conf(cluster);
 	_cleanup_(json_decref_p) json_t *entries = json_array();
 	bool any = false;
@@ -98,7 +98,7 @@ static json_t *set_roles(struct daemon *daemon, const char *name, enum cluster_r
 		}
 		if (r > 0 && wanted == ROLE_ACTIVE)
 			cluster_set_epoch(
-				cluster, group->name, daemon_next_epoch(daemon, group->name));
+				cluster, group->name, engine_next_epoch(engine, group->name));
 		any = true;
 		json_array_append_new(entries, role_entry(group, wanted, r > 0));
 	}
@@ -106,22 +106,22 @@ static json_t *set_roles(struct daemon *daemon, const char *name, enum cluster_r
 		return refuse_role(name, -ENOENT);
 	if (!any)
 		return control_reply_error("this node is no balancer of any group");
-	r = enact_roles(daemon);
+	r = enact_roles(engine);
 	if (r < 0 && wanted == ROLE_ACTIVE) {
 		take_roles_back(cluster, conf, before);
 		return control_reply_error(
 			"not active: %s", r == -ENODEV           ? "the interface is not there"
-					  : daemon->keeper.error ? daemon->keeper.error
+					  : engine->keeper.error ? engine->keeper.error
 								 : strerror(-r));
 	}
 	log_role_changes(cluster, before, wanted);
 	return json_pack("{s:b, s:O}", "ok", true, "groups", entries);
 }
 
-json_t *roles_set(struct daemon *daemon, const char *name, enum cluster_role wanted)
+json_t *roles_set(struct engine *engine, const char *name, enum cluster_role wanted)
 {
-	size_t n_groups = cluster_conf(daemon->cluster)->n_groups;
+	size_t n_groups = cluster_conf(engine->cluster)->n_groups;
 	_cleanup_(free_p) enum cluster_role *before = calloc(n_groups, sizeof(*before));
 
-	return before ? set_roles(daemon, name, wanted, before) : NULL;
+	return before ? set_roles(engine, name, wanted, before) : NULL;
 }

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The state directory: what an operator said at run time about members, kept over
- * a restart of the daemon and of the host.
+ * a restart of the engine and of the host.
  */
 
 #include "drover/cluster.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "print.h"
+/* The ruleset as an nft script, without touching the kernel. */
 
 #include "drover/cluster.h"
 #include "drover/compile.h"
+#include "drover/engine.h"
 #include "drover/link.h"
 #include "drover/script.h"
 
@@ -55,7 +56,7 @@ static void print_header(const struct cluster *cluster, const struct plan *plan)
 	print_unresolved(cluster);
 }
 
-int print_ruleset(struct conf *conf)
+int engine_print_ruleset(struct conf *conf)
 {
 	static const struct link_callbacks callbacks = {
 		.link = on_link,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From live flows to pins: when the ledger asks for another plan. */
-#include "daemon.h"
 #include "drover/clock.h"
 #include "drover/log.h"
 #include "drover/sysctl.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -27,42 +27,42 @@ enum {
 
 static int on_keep(sd_event_source *source, uint64_t now, void *user_data)
 {
-	struct daemon *daemon = user_data;
+	struct engine *engine = user_data;
 
 	(void)source;
 	(void)now;
-	daemon->flows.keep_due_us = 0;
-	daemon_request_reconcile(daemon);
+	engine->flows.keep_due_us = 0;
+	engine_request_reconcile(engine);
 	return 0;
 }
 
-static void request_keep(struct daemon *daemon, uint64_t delay_us)
+static void request_keep(struct engine *engine, uint64_t delay_us)
 {
-	struct flows *flows = &daemon->flows;
-	uint64_t pause_us = PACE * daemon->last_reconcile_us, due_us;
+	struct flows *flows = &engine->flows;
+	uint64_t pause_us = PACE * engine->last_reconcile_us, due_us;
 
 	if (delay_us < pause_us)
 		delay_us = pause_us;
 	due_us = clock_now_us() + delay_us;
 	if (flows->keep_due_us != 0 && flows->keep_due_us <= due_us)
 		return;
-	if (daemon_arm_timer(daemon, &flows->keep_timer, delay_us, on_keep) >= 0)
+	if (engine_arm_timer(engine, &flows->keep_timer, delay_us, on_keep) >= 0)
 		flows->keep_due_us = due_us;
 }
 
-void daemon_flow_changed(
-	struct daemon *daemon, const char *owner, const struct flow *flow, bool began)
+void engine_flow_changed(
+	struct engine *engine, const char *owner, const struct flow *flow, bool began)
 {
-	struct flows *flows = &daemon->flows;
+	struct flows *flows = &engine->flows;
 
-	if (!daemon->plan)
+	if (!engine->plan)
 		return;
-	if (plan_flow_needs_pin(daemon->plan, owner, flow))
-		request_keep(daemon, began ? PIN_SOON_US : UNPIN_LATER_US);
+	if (plan_flow_needs_pin(engine->plan, owner, flow))
+		request_keep(engine, began ? PIN_SOON_US : UNPIN_LATER_US);
 	if (began && clock_now_us() < flows->learn_until_us &&
-		plan_flow_is_remembered(daemon->plan, flow)) {
+		plan_flow_is_remembered(engine->plan, flow)) {
 		flows->remember = true;
-		request_keep(daemon, PIN_SOON_US);
+		request_keep(engine, PIN_SOON_US);
 	}
 }
 
@@ -70,10 +70,10 @@ void daemon_flow_changed(
  * The balancer that had the duty goes on drawing for who has not heard of it yet, and news of what
  * it has drawn are under way: for so long this host must learn each connection that it hears of.
  */
-void daemon_begin_remembering(struct daemon *daemon)
+void engine_begin_remembering(struct engine *engine)
 {
-	daemon->flows.remember = true;
-	daemon->flows.learn_until_us = clock_now_us() + OVERLAP_US;
+	engine->flows.remember = true;
+	engine->flows.learn_until_us = clock_now_us() + OVERLAP_US;
 }
 
 static void report_left_out(
@@ -87,10 +87,10 @@ static void report_left_out(
 		log_notice("all connections that need a pin have one again");
 }
 
-int daemon_keep_flows(struct daemon *daemon, struct plan *plan)
+int engine_keep_flows(struct engine *engine, struct plan *plan)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
-	struct flows *flows = &daemon->flows;
+	const struct conf *conf = cluster_conf(engine->cluster);
+	struct flows *flows = &engine->flows;
 	const struct plan_keep keep = { .max_pins = conf->pins, .remember = flows->remember };
 	struct plan_kept kept;
 	int r = plan_keep_flows(plan, flows->ledger, &keep, &kept);
@@ -130,8 +130,8 @@ static bool has_flows(const struct conf_service *service, uint8_t protocol)
 
 static bool wants_flow(const struct flow *flow, void *user_data)
 {
-	const struct daemon *daemon = user_data;
-	const struct conf *conf = cluster_conf(daemon->cluster);
+	const struct engine *engine = user_data;
+	const struct conf *conf = cluster_conf(engine->cluster);
 	enum conf_protocol protocol = flow->protocol == IPPROTO_TCP ? CONF_PROTOCOL_TCP
 								    : CONF_PROTOCOL_UDP;
 
@@ -149,29 +149,29 @@ static bool wants_flow(const struct flow *flow, void *user_data)
 
 static void on_own_flow(const struct flow *flow, bool began, void *user_data)
 {
-	struct daemon *daemon = user_data;
+	struct engine *engine = user_data;
 
-	daemon_tell_flow(daemon, flow, began);
-	daemon_flow_changed(daemon, cluster_conf(daemon->cluster)->node, flow, began);
+	engine_tell_flow(engine, flow, began);
+	engine_flow_changed(engine, cluster_conf(engine->cluster)->node, flow, began);
 }
 
 static void on_complete(void *user_data)
 {
-	struct daemon *daemon = user_data;
-	const char *node = cluster_conf(daemon->cluster)->node;
+	struct engine *engine = user_data;
+	const char *node = cluster_conf(engine->cluster)->node;
 
 	log_info("%zu connections end on this host",
-		flow_set_count(ledger_find(daemon->flows.ledger, node)));
-	daemon_tell_complete(daemon);
+		flow_set_count(ledger_find(engine->flows.ledger, node)));
+	engine_tell_complete(engine);
 }
 
-static void report_overruns(struct daemon *daemon)
+static void report_overruns(struct engine *engine)
 {
-	struct tracker_stats stats = tracker_stats(daemon->flows.tracker);
+	struct tracker_stats stats = tracker_stats(engine->flows.tracker);
 
-	if (stats.n_overruns == daemon->flows.n_overruns)
+	if (stats.n_overruns == engine->flows.n_overruns)
 		return;
-	daemon->flows.n_overruns = stats.n_overruns;
+	engine->flows.n_overruns = stats.n_overruns;
 	log_warning("conntrack events came faster than they could be read: reading the table again "
 		    "(receive buffer now %zu bytes)",
 		stats.receive_buffer);
@@ -179,8 +179,8 @@ static void report_overruns(struct daemon *daemon)
 
 static int on_tracker(sd_event_source *source, int fd, uint32_t events, void *user_data)
 {
-	struct daemon *daemon = user_data;
-	int r = tracker_dispatch(daemon->flows.tracker);
+	struct engine *engine = user_data;
+	int r = tracker_dispatch(engine->flows.tracker);
 
 	(void)source;
 	(void)fd;
@@ -189,8 +189,8 @@ static int on_tracker(sd_event_source *source, int fd, uint32_t events, void *us
 		log_error("cannot read conntrack events: %s", strerror(-r));
 		return r;
 	}
-	report_overruns(daemon);
-	daemon_run_sync(daemon);
+	report_overruns(engine);
+	engine_run_sync(engine);
 	return 0;
 }
 
@@ -212,38 +212,38 @@ static void check_events(void)
 			"this host are not heard of; set it to 1 or 2");
 }
 
-static int open_tracker(struct daemon *daemon)
+static int open_tracker(struct engine *engine)
 {
 	const struct tracker_ops ops = {
 		.wants = wants_flow,
 		.changed = on_own_flow,
 		.complete = on_complete,
-		.user_data = daemon,
+		.user_data = engine,
 	};
 	struct flow_set *own = ledger_open(
-		daemon->flows.ledger, cluster_conf(daemon->cluster)->node);
-	int r = own ? tracker_open(own, &ops, &daemon->flows.tracker) : -ENOMEM;
+		engine->flows.ledger, cluster_conf(engine->cluster)->node);
+	int r = own ? tracker_open(own, &ops, &engine->flows.tracker) : -ENOMEM;
 
 	if (r < 0)
 		return r;
 	check_events();
-	return sd_event_add_io(daemon->event, &daemon->flows.tracker_source,
-		tracker_fd(daemon->flows.tracker), EPOLLIN, on_tracker, daemon);
+	return sd_event_add_io(engine->event, &engine->flows.tracker_source,
+		tracker_fd(engine->flows.tracker), EPOLLIN, on_tracker, engine);
 }
 
 /* --- life -------------------------------------------------------------------------------- */
 
-int daemon_open_flows(struct daemon *daemon)
+int engine_open_flows(struct engine *engine)
 {
 	int r;
 
-	daemon->flows.ledger = ledger_new(FLOWS_MAX);
-	if (!daemon->flows.ledger)
+	engine->flows.ledger = ledger_new(FLOWS_MAX);
+	if (!engine->flows.ledger)
 		return -ENOMEM;
-	daemon->flows.remember = true;
-	if (!is_any_member(cluster_conf(daemon->cluster)))
+	engine->flows.remember = true;
+	if (!is_any_member(cluster_conf(engine->cluster)))
 		return 0;
-	r = open_tracker(daemon);
+	r = open_tracker(engine);
 	if (r < 0)
 		log_warning(
 			"cannot watch conntrack: %s; connections that end on this host will not "
@@ -252,9 +252,9 @@ int daemon_open_flows(struct daemon *daemon)
 	return 0;
 }
 
-void daemon_close_flows(struct daemon *daemon)
+void engine_close_flows(struct engine *engine)
 {
-	struct flows *flows = &daemon->flows;
+	struct flows *flows = &engine->flows;
 
 	sd_event_source_disable_unref(flows->tracker_source);
 	sd_event_source_disable_unref(flows->keep_timer);
@@ -263,10 +263,10 @@ void daemon_close_flows(struct daemon *daemon)
 }
 
 /* This host may have become a member by it. */
-void daemon_reload_flows(struct daemon *daemon)
+void engine_reload_flows(struct engine *engine)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
-	struct flows *flows = &daemon->flows;
+	const struct conf *conf = cluster_conf(engine->cluster);
+	struct flows *flows = &engine->flows;
 	const char *owner;
 	size_t i = 0;
 	int r = 0;
@@ -279,7 +279,7 @@ void daemon_reload_flows(struct daemon *daemon)
 	if (flows->tracker)
 		r = tracker_resync(flows->tracker);
 	else if (is_any_member(conf))
-		r = open_tracker(daemon);
+		r = open_tracker(engine);
 	if (r < 0)
 		log_warning("cannot read the conntrack table: %s", strerror(-r));
 }

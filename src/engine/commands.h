@@ -4,5 +4,5 @@
 
 #include <jansson.h>
 
-/* A control_handler_t; user_data is the struct daemon. */
+/* A control_handler_t; user_data is the struct engine. */
 json_t *commands_handle(const json_t *request, void *user_data);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* News from the interface and its neighbours. */
-#include "daemon.h"
 #include "drover/log.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,26 +15,26 @@ enum { HEAR_US = 500000 };
 
 static void on_address(const struct address *address, bool present, void *user_data)
 {
-	struct daemon *daemon = user_data;
+	struct engine *engine = user_data;
 
 	(void)address;
 	(void)present;
-	if (daemon->address_source)
-		(void)sd_event_source_set_enabled(daemon->address_source, SD_EVENT_ONESHOT);
+	if (engine->address_source)
+		(void)sd_event_source_set_enabled(engine->address_source, SD_EVENT_ONESHOT);
 }
 
 static void on_link(const struct cluster_link *link, void *user_data)
 {
-	struct daemon *daemon = user_data;
-	struct cluster_link old = *cluster_link(daemon->cluster);
-	const char *interface = cluster_conf(daemon->cluster)->interface;
+	struct engine *engine = user_data;
+	struct cluster_link old = *cluster_link(engine->cluster);
+	const char *interface = cluster_conf(engine->cluster)->interface;
 	bool was_cut_off = old.present && !old.running;
 
-	if (!cluster_set_link(daemon->cluster, link))
+	if (!cluster_set_link(engine->cluster, link))
 		return;
 	if (link->present && (!old.present || old.index != link->index)) {
 		duty_set_arp_sysctls(interface);
-		daemon_begin_settling(daemon);
+		engine_begin_settling(engine);
 	}
 	if (old.present != link->present)
 		log_notice("interface %s is %s", interface, link->present ? "there" : "gone");
@@ -42,18 +42,18 @@ static void on_link(const struct cluster_link *link, void *user_data)
 		log_notice("interface %s is %s", interface, link->running ? "up" : "down");
 	/* Chains and addresses went with the device, and the kernel does not tell of the chains. */
 	if (!link->present || old.index != link->index)
-		keeper_invalidate(&daemon->keeper);
+		keeper_invalidate(&engine->keeper);
 	if (link->running)
-		daemon_announce_in(daemon, was_cut_off && daemon->sync ? HEAR_US : 0);
-	daemon_request_reconcile(daemon);
+		engine_announce_in(engine, was_cut_off && engine->sync ? HEAR_US : 0);
+	engine_request_reconcile(engine);
 }
 
 static void on_neighbour(const struct address *address, const struct mac *mac, void *user_data)
 {
 	char address_text[ADDRESS_TEXT_MAX], mac_text[MAC_TEXT_MAX];
-	struct daemon *daemon = user_data;
+	struct engine *engine = user_data;
 
-	if (cluster_set_neighbour(daemon->cluster, address, mac) <= 0)
+	if (cluster_set_neighbour(engine->cluster, address, mac) <= 0)
 		return;
 	if (mac)
 		log_info("%s is at %s", address_format(address, address_text),
@@ -61,13 +61,13 @@ static void on_neighbour(const struct address *address, const struct mac *mac, v
 	else
 		log_warning(
 			"%s cannot be resolved any more", address_format(address, address_text));
-	daemon_request_reconcile(daemon);
+	engine_request_reconcile(engine);
 }
 
 static int on_watch(sd_event_source *source, int fd, uint32_t events, void *user_data)
 {
-	struct daemon *daemon = user_data;
-	int r = link_dispatch(daemon->watch);
+	struct engine *engine = user_data;
+	int r = link_dispatch(engine->watch);
 
 	(void)source;
 	(void)fd;
@@ -77,18 +77,18 @@ static int on_watch(sd_event_source *source, int fd, uint32_t events, void *user
 	return r;
 }
 
-void daemon_resolve_members(struct daemon *daemon)
+void engine_resolve_members(struct engine *engine)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
+	const struct conf *conf = cluster_conf(engine->cluster);
 
 	for (size_t g = 0; g < conf->n_groups; g++)
 		for (size_t m = 0; m < conf->groups[g].n_members; m++) {
 			const struct conf_member *member = &conf->groups[g].members[m];
 			int r;
 
-			if (!cluster_must_resolve(daemon->cluster, &conf->groups[g], member))
+			if (!cluster_must_resolve(engine->cluster, &conf->groups[g], member))
 				continue;
-			r = link_resolve(daemon->watch, &member->address);
+			r = link_resolve(engine->watch, &member->address);
 			if (r < 0 && r != -ENODEV)
 				log_error("%s:%u: member %s: cannot be resolved: %s",
 					member->location.file, member->location.line, member->name,
@@ -96,7 +96,7 @@ void daemon_resolve_members(struct daemon *daemon)
 		}
 }
 
-int daemon_open_network(struct daemon *daemon)
+int engine_open_network(struct engine *engine)
 {
 	static const struct link_callbacks callbacks = {
 		.link = on_link,
@@ -104,12 +104,12 @@ int daemon_open_network(struct daemon *daemon)
 		.address = on_address,
 	};
 	int r = link_watch_new(
-		cluster_conf(daemon->cluster)->interface, &callbacks, daemon, &daemon->watch);
+		cluster_conf(engine->cluster)->interface, &callbacks, engine, &engine->watch);
 
 	if (r < 0) {
 		log_error("cannot watch the network: %s", strerror(-r));
 		return r;
 	}
 	return sd_event_add_io(
-		daemon->event, NULL, link_watch_fd(daemon->watch), EPOLLIN, on_watch, daemon);
+		engine->event, NULL, link_watch_fd(engine->watch), EPOLLIN, on_watch, engine);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
-#include "daemon.h"
 #include "drover/compile.h"
 #include "drover/explain.h"
 #include "drover/log.h"
 #include "drover/script.h"
+#include "internal.h"
 #include "overrides.h"
 #include "report.h"
 #include "roles.h"
@@ -22,23 +22,23 @@ static const char *argument(const json_t *request, const char *name)
 
 /* --- the duty ------------------------------------------------------------------- */
 
-static json_t *command_activate(struct daemon *daemon, const json_t *request)
+static json_t *command_activate(struct engine *engine, const json_t *request)
 {
-	return takeover_request(daemon, argument(request, "group"));
+	return takeover_request(engine, argument(request, "group"));
 }
 
-static json_t *command_standby(struct daemon *daemon, const json_t *request)
+static json_t *command_standby(struct engine *engine, const json_t *request)
 {
-	takeover_cancel(daemon, "standby was asked for meanwhile");
-	return roles_set(daemon, argument(request, "group"), ROLE_STANDBY);
+	takeover_cancel(engine, "standby was asked for meanwhile");
+	return roles_set(engine, argument(request, "group"), ROLE_STANDBY);
 }
 
 /* --- members ----------------------------------------------------------------------- */
 
 /* Keeps an override that was just made, and has the kernel follow. */
-static json_t *finish_override(struct daemon *daemon, const char *name, int result)
+static json_t *finish_override(struct engine *engine, const char *name, int result)
 {
-	const struct conf_member *member = conf_find_member(cluster_conf(daemon->cluster), name);
+	const struct conf_member *member = conf_find_member(cluster_conf(engine->cluster), name);
 	struct member_view view;
 	int r;
 
@@ -46,45 +46,45 @@ static json_t *finish_override(struct daemon *daemon, const char *name, int resu
 		return control_reply_error("there is no member %s", name);
 	if (result < 0)
 		return control_reply_error("member %s: %s", name, strerror(-result));
-	(void)overrides_save(daemon->cluster);
-	daemon_tell_overrides(daemon);
-	view = cluster_view(daemon->cluster, member);
+	(void)overrides_save(engine->cluster);
+	engine_tell_overrides(engine);
+	view = cluster_view(engine->cluster, member);
 	log_notice("member %s: %s, weight %u", name, member_state_name(view.state),
 		view.nominal_weight);
-	r = daemon_reconcile(daemon);
+	r = engine_reconcile(engine);
 	if (r < 0)
 		return control_reply_error("noted, but the kernel does not have it: %s",
-			daemon->keeper.error ? daemon->keeper.error : strerror(-r));
+			engine->keeper.error ? engine->keeper.error : strerror(-r));
 	return json_pack("{s:b, s:s, s:s, s:i}", "ok", true, "member", name, "state",
 		member_state_name(view.state), "weight", (int)view.nominal_weight);
 }
 
 static json_t *change_member(
-	struct daemon *daemon, const json_t *request, int (*change)(struct cluster *, const char *))
+	struct engine *engine, const json_t *request, int (*change)(struct cluster *, const char *))
 {
 	const char *name = argument(request, "member");
 
 	if (!name)
 		return control_reply_error("the request names no member");
-	return finish_override(daemon, name, change(daemon->cluster, name));
+	return finish_override(engine, name, change(engine->cluster, name));
 }
 
-static json_t *command_drain(struct daemon *daemon, const json_t *request)
+static json_t *command_drain(struct engine *engine, const json_t *request)
 {
-	return change_member(daemon, request, cluster_drain);
+	return change_member(engine, request, cluster_drain);
 }
 
-static json_t *command_enable(struct daemon *daemon, const json_t *request)
+static json_t *command_enable(struct engine *engine, const json_t *request)
 {
-	return change_member(daemon, request, cluster_enable);
+	return change_member(engine, request, cluster_enable);
 }
 
-static json_t *command_disable(struct daemon *daemon, const json_t *request)
+static json_t *command_disable(struct engine *engine, const json_t *request)
 {
-	return change_member(daemon, request, cluster_disable);
+	return change_member(engine, request, cluster_disable);
 }
 
-static json_t *command_weight(struct daemon *daemon, const json_t *request)
+static json_t *command_weight(struct engine *engine, const json_t *request)
 {
 	const json_t *weight = json_object_get(request, "weight");
 	const char *name = argument(request, "member");
@@ -93,43 +93,43 @@ static json_t *command_weight(struct daemon *daemon, const json_t *request)
 		return control_reply_error("the request names no member and weight");
 	if (json_integer_value(weight) < 0 || json_integer_value(weight) > CONF_WEIGHT_MAX)
 		return control_reply_error("a weight is a number from 0 to %d", CONF_WEIGHT_MAX);
-	return finish_override(daemon, name,
+	return finish_override(engine, name,
 		cluster_set_weight(
-			daemon->cluster, name, (unsigned int)json_integer_value(weight)));
+			engine->cluster, name, (unsigned int)json_integer_value(weight)));
 }
 
 /* --- configuration -------------------------------------------------------------------- */
 
-static json_t *command_reload(struct daemon *daemon, const json_t *request)
+static json_t *command_reload(struct engine *engine, const json_t *request)
 {
 	bool reset = json_is_true(json_object_get(request, "reset"));
-	uint64_t before = daemon->keeper.n_commits;
+	uint64_t before = engine->keeper.n_commits;
 	size_t n_overrides = 0;
-	int r = daemon_reload(daemon, reset);
+	int r = engine_reload(engine, reset);
 
-	if (r < 0 && daemon->conf_errors.n_messages > 0)
+	if (r < 0 && engine->conf_errors.n_messages > 0)
 		return json_pack("{s:b, s:s, s:o}", "ok", false, "error",
 			"refused; the running configuration stays in force", "errors",
-			report_faults(&daemon->conf_errors));
+			report_faults(&engine->conf_errors));
 	if (r < 0)
 		return control_reply_error("loaded, but the kernel does not have it: %s",
-			daemon->keeper.error ? daemon->keeper.error : strerror(-r));
-	while (cluster_override_at(daemon->cluster, n_overrides))
+			engine->keeper.error ? engine->keeper.error : strerror(-r));
+	while (cluster_override_at(engine->cluster, n_overrides))
 		n_overrides++;
 	return json_pack("{s:b, s:b, s:I}", "ok", true, "changed",
-		daemon->keeper.n_commits != before, "overrides", (json_int_t)n_overrides);
+		engine->keeper.n_commits != before, "overrides", (json_int_t)n_overrides);
 }
 
 /* --- questions -------------------------------------------------------------------------- */
 
-static json_t *command_rules(struct daemon *daemon, const json_t *request)
+static json_t *command_rules(struct engine *engine, const json_t *request)
 {
 	_cleanup_(plan_free_p) struct plan *plan = NULL;
 	_cleanup_(ruleset_free_p) struct ruleset *ruleset = NULL;
 	_cleanup_(free_p) char *text = NULL;
 
 	(void)request;
-	if (plan_build(daemon->cluster, NULL, daemon->tables, &plan) < 0 ||
+	if (plan_build(engine->cluster, NULL, engine->tables, &plan) < 0 ||
 		compile_plan(plan, &ruleset) < 0)
 		return NULL;
 	text = script_format(ruleset);
@@ -167,16 +167,16 @@ static json_t *explain(const struct cluster *cluster, const struct flow *flow, c
 }
 
 /* What the table says is for flows that begin; one that lives stays where it is. */
-static void add_owner(struct daemon *daemon, const struct flow *flow, json_t *reply)
+static void add_owner(struct engine *engine, const struct flow *flow, json_t *reply)
 {
-	const char *owner = ledger_find_owner(daemon->flows.ledger, flow);
-	bool pinned = owner && daemon->plan && plan_flow_needs_pin(daemon->plan, owner, flow);
+	const char *owner = ledger_find_owner(engine->flows.ledger, flow);
+	bool pinned = owner && engine->plan && plan_flow_needs_pin(engine->plan, owner, flow);
 
 	json_object_set_new(reply, "owner", owner ? json_string(owner) : json_null());
 	json_object_set_new(reply, "pinned", json_boolean(pinned));
 }
 
-static json_t *command_explain(struct daemon *daemon, const json_t *request)
+static json_t *command_explain(struct engine *engine, const json_t *request)
 {
 	const char *without = argument(request, "without");
 	struct flow flow = { .protocol = 0 };
@@ -186,7 +186,7 @@ static json_t *command_explain(struct daemon *daemon, const json_t *request)
 		return control_reply_error("expected: tcp|udp CLIENT:PORT VIP:PORT");
 	if (flow.client.family != flow.vip.family)
 		return control_reply_error("one of client and VIP is IPv4, the other IPv6");
-	if (without && !conf_find_member(cluster_conf(daemon->cluster), without))
+	if (without && !conf_find_member(cluster_conf(engine->cluster), without))
 		return control_reply_error("there is no member %s", without);
 	reply = control_reply_ok();
 	if (!reply)
@@ -194,51 +194,51 @@ static json_t *command_explain(struct daemon *daemon, const json_t *request)
 	json_object_set(reply, "protocol", json_object_get(request, "protocol"));
 	json_object_set(reply, "client", json_object_get(request, "client"));
 	json_object_set(reply, "vip", json_object_get(request, "vip"));
-	json_object_update_new(reply, explain(daemon->cluster, &flow, NULL));
-	add_owner(daemon, &flow, reply);
+	json_object_update_new(reply, explain(engine->cluster, &flow, NULL));
+	add_owner(engine, &flow, reply);
 	if (without)
-		json_object_set_new(reply, "without", explain(daemon->cluster, &flow, without));
+		json_object_set_new(reply, "without", explain(engine->cluster, &flow, without));
 	return reply;
 }
 
-static json_t *command_status(struct daemon *daemon, const json_t *request)
+static json_t *command_status(struct engine *engine, const json_t *request)
 {
 	(void)request;
-	return report_status(daemon);
+	return report_status(engine);
 }
 
-static json_t *command_members(struct daemon *daemon, const json_t *request)
+static json_t *command_members(struct engine *engine, const json_t *request)
 {
 	(void)request;
-	return report_members(daemon);
+	return report_members(engine);
 }
 
-static json_t *command_services(struct daemon *daemon, const json_t *request)
+static json_t *command_services(struct engine *engine, const json_t *request)
 {
 	(void)request;
-	return report_services(daemon);
+	return report_services(engine);
 }
 
-static json_t *command_flows(struct daemon *daemon, const json_t *request)
+static json_t *command_flows(struct engine *engine, const json_t *request)
 {
 	const char *member = argument(request, "member");
 
-	if (member && !conf_find_member(cluster_conf(daemon->cluster), member))
+	if (member && !conf_find_member(cluster_conf(engine->cluster), member))
 		return control_reply_error("there is no member %s", member);
-	return report_flows(daemon, member, json_is_true(json_object_get(request, "list")));
+	return report_flows(engine, member, json_is_true(json_object_get(request, "list")));
 }
 
-static json_t *command_ready(struct daemon *daemon, const json_t *request)
+static json_t *command_ready(struct engine *engine, const json_t *request)
 {
 	(void)request;
-	return report_ready(daemon);
+	return report_ready(engine);
 }
 
 json_t *commands_handle(const json_t *request, void *user_data)
 {
 	static const struct {
 		const char *name;
-		json_t *(*run)(struct daemon *daemon, const json_t *request);
+		json_t *(*run)(struct engine *engine, const json_t *request);
 	} commands[] = {
 		{ "status", command_status },
 		{ "members", command_members },

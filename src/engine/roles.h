@@ -2,7 +2,7 @@
 #pragma once
 /* Taking the duty of groups, and giving it up. */
 
-#include "daemon.h"
+#include "internal.h"
 
 #include <jansson.h>
 
@@ -11,7 +11,7 @@
  * is a balancer of: in all of them or, if one refuses, in none. Returns the reply to whoever asked
  * for it: a new reference, NULL without memory.
  */
-json_t *roles_set(struct daemon *daemon, const char *name, enum cluster_role wanted);
+json_t *roles_set(struct engine *engine, const char *name, enum cluster_role wanted);
 
 /* With a name that group; without, every group that this node is a balancer of. */
 bool roles_mean(const struct cluster *cluster, const struct conf_group *group, const char *name);

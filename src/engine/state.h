@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The state directory: what is kept over a restart of the daemon and of the host, as JSON. */
+/* The state directory: what is kept over a restart of the engine and of the host, as JSON. */
 
 #include <jansson.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whether this host could do the duty of a group well now. */
-#include "daemon.h"
+#include "internal.h"
 
 #include <string.h>
 
@@ -23,10 +23,10 @@ static bool serves(const struct cluster *cluster, const struct conf_group *group
 	return false;
 }
 
-bool daemon_is_ready(const struct daemon *daemon, const struct conf_group *group,
+bool engine_is_ready(const struct engine *engine, const struct conf_group *group,
 	char ret_reason[static REASON_MAX])
 {
-	const struct cluster *cluster = daemon->cluster;
+	const struct cluster *cluster = engine->cluster;
 	const char *waits_for;
 
 	if (!cluster_is_balancer(cluster, group))
@@ -35,14 +35,14 @@ bool daemon_is_ready(const struct daemon *daemon, const struct conf_group *group
 		return refuse(ret_reason, "the interface is not there");
 	if (!cluster_link(cluster)->running)
 		return refuse(ret_reason, "the interface is down");
-	if (daemon->keeper.error)
-		return refuse(ret_reason, "%s", daemon->keeper.error);
-	if (daemon_is_settling(daemon))
+	if (engine->keeper.error)
+		return refuse(ret_reason, "%s", engine->keeper.error);
+	if (engine_is_settling(engine))
 		return refuse(ret_reason, "members are still being resolved");
 	if (!serves(cluster, group))
 		return refuse(ret_reason, "no member serves");
 	/* Who has the duty is as ready as can be: giving it up would make nothing known. */
-	if (cluster_role(cluster, group) != ROLE_ACTIVE && !daemon_knows_flows(daemon, &waits_for))
+	if (cluster_role(cluster, group) != ROLE_ACTIVE && !engine_knows_flows(engine, &waits_for))
 		return refuse(ret_reason, "the connections of %s are not known yet",
 			waits_for ? waits_for : "the other nodes");
 	return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The other nodes: what they are told and what they tell, and what follows from it here. */
-#include "daemon.h"
 #include "drover/clock.h"
 #include "drover/log.h"
+#include "internal.h"
 #include "overrides.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *user_data)
 {
 	(void)source;
 	(void)now;
-	daemon_run_sync(user_data);
+	engine_run_sync(user_data);
 	return 0;
 }
 
@@ -29,24 +29,24 @@ static int on_tick(sd_event_source *source, uint64_t now, void *user_data)
  * Duties are compared, not sent, each time: readiness depends on more than could be followed by
  * event.
  */
-void daemon_run_sync(struct daemon *daemon)
+void engine_run_sync(struct engine *engine)
 {
 	uint64_t now = clock_now_ms(), due;
 
-	if (!daemon->sync)
+	if (!engine->sync)
 		return;
-	daemon_tell_duties(daemon);
-	due = sync_tick(daemon->sync, now);
-	(void)daemon_arm_timer(
-		daemon, &daemon->sync_timer, due > now ? (due - now) * US_PER_MS : 0, on_tick);
-	daemon_continue_takeover(daemon);
-	if (daemon->learn_until_us != 0 && !daemon_is_settling(daemon))
-		daemon_request_reconcile(daemon);
+	engine_tell_duties(engine);
+	due = sync_tick(engine->sync, now);
+	(void)engine_arm_timer(
+		engine, &engine->sync_timer, due > now ? (due - now) * US_PER_MS : 0, on_tick);
+	engine_continue_takeover(engine);
+	if (engine->learn_until_us != 0 && !engine_is_settling(engine))
+		engine_request_reconcile(engine);
 }
 
 static int on_packets(sd_event_source *source, int fd, uint32_t events, void *user_data)
 {
-	struct daemon *daemon = user_data;
+	struct engine *engine = user_data;
 
 	(void)source;
 	(void)fd;
@@ -54,41 +54,41 @@ static int on_packets(sd_event_source *source, int fd, uint32_t events, void *us
 	for (size_t i = 0; i < PACKETS_PER_TURN; i++) {
 		uint8_t packet[SYNC_PACKET_MAX + 1];
 		struct endpoint from;
-		ssize_t n = sync_socket_receive(daemon->sync_socket, &from, packet, sizeof(packet));
+		ssize_t n = sync_socket_receive(engine->sync_socket, &from, packet, sizeof(packet));
 
 		if (n == -EAGAIN)
 			break;
 		if (n < 0)
 			return 0;
-		sync_receive(daemon->sync, &from, packet, (size_t)n, clock_now_ms());
+		sync_receive(engine->sync, &from, packet, (size_t)n, clock_now_ms());
 	}
-	daemon_run_sync(daemon);
+	engine_run_sync(engine);
 	return 0;
 }
 
 /* --- what this node tells ---------------------------------------------------------------- */
 
-void daemon_tell_flow(struct daemon *daemon, const struct flow *flow, bool began)
+void engine_tell_flow(struct engine *engine, const struct flow *flow, bool began)
 {
-	if (daemon->sync)
-		sync_flow_changed(daemon->sync, flow, began, clock_now_ms());
+	if (engine->sync)
+		sync_flow_changed(engine->sync, flow, began, clock_now_ms());
 }
 
-void daemon_tell_complete(struct daemon *daemon)
+void engine_tell_complete(struct engine *engine)
 {
-	if (daemon->sync)
-		sync_set_complete(daemon->sync, true, clock_now_ms());
+	if (engine->sync)
+		sync_set_complete(engine->sync, true, clock_now_ms());
 }
 
-void daemon_tell_duties(struct daemon *daemon)
+void engine_tell_duties(struct engine *engine)
 {
-	const struct cluster *cluster = daemon->cluster;
+	const struct cluster *cluster = engine->cluster;
 	const struct conf *conf = cluster_conf(cluster);
 	_cleanup_(free_p) struct sync_duty *duties = calloc(conf->n_groups, sizeof(*duties));
 	char reason[REASON_MAX];
 	size_t n = 0;
 
-	if (!daemon->sync || !duties)
+	if (!engine->sync || !duties)
 		return;
 	for (size_t i = 0; i < conf->n_groups; i++) {
 		const struct conf_group *group = &conf->groups[i];
@@ -98,37 +98,37 @@ void daemon_tell_duties(struct daemon *daemon)
 		duties[n++] = (struct sync_duty){
 			.group = group->name,
 			.active = cluster_role(cluster, group) == ROLE_ACTIVE,
-			.ready = daemon_is_ready(daemon, group, reason),
+			.ready = engine_is_ready(engine, group, reason),
 			.epoch = cluster_epoch(cluster, group),
 		};
 	}
-	sync_set_duties(daemon->sync, duties, n, clock_now_ms());
+	sync_set_duties(engine->sync, duties, n, clock_now_ms());
 }
 
-void daemon_tell_overrides(struct daemon *daemon)
+void engine_tell_overrides(struct engine *engine)
 {
 	_cleanup_(free_p) char *text = NULL;
 	int r;
 
-	if (!daemon->sync)
+	if (!engine->sync)
 		return;
-	text = overrides_format(daemon->cluster);
-	r = text ? sync_publish(daemon->sync, text, strlen(text), clock_now_ms()) : -ENOMEM;
+	text = overrides_format(engine->cluster);
+	r = text ? sync_publish(engine->sync, text, strlen(text), clock_now_ms()) : -ENOMEM;
 	if (r < 0)
 		log_error("cannot tell the other nodes what was said about members: %s",
 			strerror(-r));
-	daemon_run_sync(daemon);
+	engine_run_sync(engine);
 }
 
-void daemon_tell_change(struct daemon *daemon)
+void engine_tell_change(struct engine *engine)
 {
-	if (daemon->sync)
-		sync_announce_change(daemon->sync, clock_now_ms());
+	if (engine->sync)
+		sync_announce_change(engine->sync, clock_now_ms());
 }
 
-uint64_t daemon_next_epoch(const struct daemon *daemon, const char *group)
+uint64_t engine_next_epoch(const struct engine *engine, const char *group)
 {
-	uint64_t highest = daemon->sync ? sync_highest_epoch(daemon->sync, group) : 0, time;
+	uint64_t highest = engine->sync ? sync_highest_epoch(engine->sync, group) : 0, time;
 	struct timespec now;
 
 	/* Later than all that is known, and if clocks are right, than all that is not. */
@@ -137,29 +137,29 @@ uint64_t daemon_next_epoch(const struct daemon *daemon, const char *group)
 	return time > highest ? time : highest + 1;
 }
 
-bool daemon_knows_flows(const struct daemon *daemon, const char **ret_waits_for)
+bool engine_knows_flows(const struct engine *engine, const char **ret_waits_for)
 {
-	const struct tracker *tracker = daemon->flows.tracker;
+	const struct tracker *tracker = engine->flows.tracker;
 
 	*ret_waits_for = NULL;
 	if (tracker && !tracker_stats(tracker).complete) {
-		*ret_waits_for = cluster_conf(daemon->cluster)->node;
+		*ret_waits_for = cluster_conf(engine->cluster)->node;
 		return false;
 	}
-	return !daemon->sync || sync_is_ready(daemon->sync, clock_now_ms(), ret_waits_for);
+	return !engine->sync || sync_is_ready(engine->sync, clock_now_ms(), ret_waits_for);
 }
 
 /* --- what other nodes tell -------------------------------------------------------------------- */
 
 static void send_packet(const struct endpoint *to, const void *packet, size_t size, void *user_data)
 {
-	struct daemon *daemon = user_data;
-	int r = sync_socket_send(daemon->sync_socket, to, packet, size);
+	struct engine *engine = user_data;
+	int r = sync_socket_send(engine->sync_socket, to, packet, size);
 
 	/* The stream mends what is lost; only a lasting failure is worth a line. */
-	if ((r < 0) == (daemon->sync_error < 0))
+	if ((r < 0) == (engine->sync_error < 0))
 		return;
-	daemon->sync_error = r;
+	engine->sync_error = r;
 	if (r < 0)
 		log_warning("cannot send to the other nodes: %s", strerror(-r));
 	else
@@ -168,7 +168,7 @@ static void send_packet(const struct endpoint *to, const void *packet, size_t si
 
 static void on_flow(const char *owner, const struct flow *flow, bool began, void *user_data)
 {
-	daemon_flow_changed(user_data, owner, flow, began);
+	engine_flow_changed(user_data, owner, flow, began);
 }
 
 static void log_peer(const struct sync_peer *peer)
@@ -201,9 +201,9 @@ static void log_peer(const struct sync_peer *peer)
 
 /* Of two active balancers the earlier one gives way; the later one makes neighbours follow it. */
 static void settle_split(
-	struct daemon *daemon, const struct sync_peer *peer, const struct sync_duty *duty)
+	struct engine *engine, const struct sync_peer *peer, const struct sync_duty *duty)
 {
-	struct cluster *cluster = daemon->cluster;
+	struct cluster *cluster = engine->cluster;
 	const struct conf *conf = cluster_conf(cluster);
 	const struct conf_group *group = conf_find_group(conf, duty->group);
 	uint64_t epoch = group ? cluster_epoch(cluster, group) : 0;
@@ -217,15 +217,15 @@ static void settle_split(
 			"group %s: node %s is active too; it took the duty before this node and "
 			"will give way",
 			duty->group, peer->name);
-		daemon_announce(daemon);
+		engine_announce(engine);
 		return;
 	}
 	if (cluster_set_role(cluster, duty->group, ROLE_LEAVING) <= 0)
 		return;
 	log_warning("group %s: standby; node %s took the duty after this node", duty->group,
 		peer->name);
-	daemon_role_changed(daemon);
-	daemon_request_reconcile(daemon);
+	engine_role_changed(engine);
+	engine_request_reconcile(engine);
 }
 
 static void on_duties(const struct sync_peer *peer, void *user_data)
@@ -236,55 +236,55 @@ static void on_duties(const struct sync_peer *peer, void *user_data)
 
 static void on_peer(const struct sync_peer *peer, void *user_data)
 {
-	struct daemon *daemon = user_data;
+	struct engine *engine = user_data;
 
 	log_peer(peer);
 	/* One that was silent may have taken a duty meanwhile, or still think that it has it. */
 	if (peer->state == SYNC_PEER_SYNCING || peer->state == SYNC_PEER_COMPLETE)
-		on_duties(peer, daemon);
+		on_duties(peer, engine);
 	/*
 	 * What it has drawn may be missing in the kernel's memory here: of one that has become
 	 * known, or of one that dies beside this node, both being active.
 	 */
-	if (peer->state != SYNC_PEER_SYNCING && daemon_has_duty(daemon)) {
-		daemon_begin_remembering(daemon);
-		daemon_request_reconcile(daemon);
+	if (peer->state != SYNC_PEER_SYNCING && engine_has_duty(engine)) {
+		engine_begin_remembering(engine);
+		engine_request_reconcile(engine);
 	}
 }
 
 static void on_change(const char *node, void *user_data)
 {
 	(void)node;
-	daemon_expect_change(user_data);
+	engine_expect_change(user_data);
 }
 
 static void on_note(const char *author, const void *note, size_t size, void *user_data)
 {
-	struct daemon *daemon = user_data;
-	int r = overrides_parse(daemon->cluster, note, size);
+	struct engine *engine = user_data;
+	int r = overrides_parse(engine->cluster, note, size);
 
 	if (r < 0) {
 		log_error("what node %s says about members is not understood", author);
 		return;
 	}
 	log_notice("node %s: what was said about members is taken over", author);
-	(void)overrides_save(daemon->cluster);
-	daemon_request_reconcile(daemon);
+	(void)overrides_save(engine->cluster);
+	engine_request_reconcile(engine);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
 
 static bool knows_node(const char *name, void *user_data)
 {
-	const struct daemon *daemon = user_data;
+	const struct engine *engine = user_data;
 
-	return conf_find_member(cluster_conf(daemon->cluster), name);
+	return conf_find_member(cluster_conf(engine->cluster), name);
 }
 
 static const char *name_of(const struct address *address, void *user_data)
 {
-	const struct daemon *daemon = user_data;
-	const struct conf *conf = cluster_conf(daemon->cluster);
+	const struct engine *engine = user_data;
+	const struct conf *conf = cluster_conf(engine->cluster);
 
 	for (size_t g = 0; g < conf->n_groups; g++)
 		for (size_t m = 0; m < conf->groups[g].n_members; m++)
@@ -310,7 +310,7 @@ static int load_keys(const struct conf_sync *sync, struct sync_keys *ret_keys)
 	return r;
 }
 
-static int open_socket(struct daemon *daemon, const struct conf *conf)
+static int open_socket(struct engine *engine, const struct conf *conf)
 {
 	const struct conf_sync *sync = &conf->sync;
 	/* A checked configuration names its own node. */
@@ -323,19 +323,19 @@ static int open_socket(struct daemon *daemon, const struct conf *conf)
 		.n_peers = sync->n_peers,
 		.port = sync->port,
 	};
-	int r = sync_socket_open(&setup, &daemon->sync_socket);
+	int r = sync_socket_open(&setup, &engine->sync_socket);
 
 	if (r < 0) {
 		log_error("%s:%u: sync: cannot open its socket, port %u: %s", sync->location.file,
 			sync->location.line, sync->port, strerror(-r));
 		return r;
 	}
-	return sd_event_add_io(daemon->event, NULL, sync_socket_fd(daemon->sync_socket), EPOLLIN,
-		on_packets, daemon);
+	return sd_event_add_io(engine->event, NULL, sync_socket_fd(engine->sync_socket), EPOLLIN,
+		on_packets, engine);
 }
 
 static int begin_session(
-	struct daemon *daemon, const struct conf *conf, const struct sync_keys *keys)
+	struct engine *engine, const struct conf *conf, const struct sync_keys *keys)
 {
 	const struct sync_setup setup = {
 		.node = conf->node,
@@ -344,7 +344,7 @@ static int begin_session(
 		.n_buckets = conf->buckets,
 		.fingerprint = conf_fingerprint(conf),
 		.keys = keys,
-		.ledger = daemon->flows.ledger,
+		.ledger = engine->flows.ledger,
 		.knows = knows_node,
 		.name_of = name_of,
 		.ops = {
@@ -354,19 +354,19 @@ static int begin_session(
 			.duties_changed = on_duties,
 			.change_announced = on_change,
 			.note_received = on_note,
-			.user_data = daemon,
+			.user_data = engine,
 		},
 	};
-	int r = sync_new(&setup, clock_now_ms(), &daemon->sync);
+	int r = sync_new(&setup, clock_now_ms(), &engine->sync);
 
 	if (r < 0)
 		log_error("cannot begin sync: %s", strerror(-r));
 	return r;
 }
 
-int daemon_open_sync(struct daemon *daemon)
+int engine_open_sync(struct engine *engine)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
+	const struct conf *conf = cluster_conf(engine->cluster);
 	_cleanup_(sync_keys_done) struct sync_keys keys = { .n = 0 };
 	int r;
 
@@ -375,16 +375,16 @@ int daemon_open_sync(struct daemon *daemon)
 	r = load_keys(&conf->sync, &keys);
 	if (r < 0)
 		return r;
-	r = open_socket(daemon, conf);
+	r = open_socket(engine, conf);
 	if (r < 0)
 		return r;
-	r = begin_session(daemon, conf, &keys);
+	r = begin_session(engine, conf, &keys);
 	if (r < 0)
 		return r;
 	/* Without a tracker this host owns no flows, and that is all there is to know. */
-	if (!daemon->flows.tracker)
-		daemon_tell_complete(daemon);
-	daemon_run_sync(daemon);
+	if (!engine->flows.tracker)
+		engine_tell_complete(engine);
+	engine_run_sync(engine);
 	return 0;
 }
 
@@ -396,7 +396,7 @@ static bool same_addresses(const struct address *a, const struct address *b, siz
 	return true;
 }
 
-bool daemon_sync_differs(const struct conf *a, const struct conf *b)
+bool engine_sync_differs(const struct conf *a, const struct conf *b)
 {
 	const struct conf_sync *x = &a->sync, *y = &b->sync;
 
@@ -409,21 +409,21 @@ bool daemon_sync_differs(const struct conf *a, const struct conf *b)
 	       !address_equal(&x->multicast, &y->multicast);
 }
 
-void daemon_reload_sync(struct daemon *daemon)
+void engine_reload_sync(struct engine *engine)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
+	const struct conf *conf = cluster_conf(engine->cluster);
 	_cleanup_(sync_keys_done) struct sync_keys keys = { .n = 0 };
 
-	if (!daemon->sync)
+	if (!engine->sync)
 		return;
-	sync_set_fingerprint(daemon->sync, conf_fingerprint(conf));
-	if (load_keys(&conf->sync, &keys) < 0 || sync_set_keys(daemon->sync, &keys) < 0)
+	sync_set_fingerprint(engine->sync, conf_fingerprint(conf));
+	if (load_keys(&conf->sync, &keys) < 0 || sync_set_keys(engine->sync, &keys) < 0)
 		log_error("the earlier keys of sync stay in force");
 }
 
-void daemon_close_sync(struct daemon *daemon)
+void engine_close_sync(struct engine *engine)
 {
-	sd_event_source_disable_unref(daemon->sync_timer);
-	sync_free(daemon->sync);
-	sync_socket_close(daemon->sync_socket);
+	sd_event_source_disable_unref(engine->sync_timer);
+	sync_free(engine->sync);
+	sync_socket_close(engine->sync_socket);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A new configuration takes the place of the running one, or does not. */
-#include "daemon.h"
 #include "drover/log.h"
+#include "internal.h"
 #include "overrides.h"
 #include "retired.h"
 
@@ -28,7 +28,7 @@ static int check_changes(const struct conf *old, const struct conf *new, struct 
 		return refuse(errors, new, "interface");
 	if (strcmp(old->control, new->control) != 0)
 		return refuse(errors, new, "control");
-	if (daemon_sync_differs(old, new))
+	if (engine_sync_differs(old, new))
 		return refuse(errors, new, "sync, and with sync buckets or seed,");
 	return 0;
 }
@@ -48,15 +48,15 @@ static bool has_address(const struct conf *conf, const struct address *address)
 	return false;
 }
 
-static void forget_members(struct daemon *daemon, const struct conf *old)
+static void forget_members(struct engine *engine, const struct conf *old)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
+	const struct conf *conf = cluster_conf(engine->cluster);
 
 	for (size_t g = 0; g < old->n_groups; g++)
 		for (size_t m = 0; m < old->groups[g].n_members; m++)
 			if (!has_address(conf, &old->groups[g].members[m].address))
 				(void)link_forget(
-					daemon->watch, &old->groups[g].members[m].address);
+					engine->watch, &old->groups[g].members[m].address);
 }
 
 /* Who was always active has the duty, and keeps it until it is told to give it up. */
@@ -72,13 +72,13 @@ static void keep_duty(struct cluster *cluster, const struct conf *old)
 }
 
 /* Who is in the file no more gets no new connections; those that it has may end in peace. */
-static void retire_members(struct daemon *daemon, const struct conf *old, struct conf *conf)
+static void retire_members(struct engine *engine, const struct conf *old, struct conf *conf)
 {
 	for (size_t g = 0; g < old->n_groups; g++)
 		for (size_t m = 0; m < old->groups[g].n_members; m++) {
 			const struct conf_member *member = &old->groups[g].members[m];
 			const struct flow_set *flows = ledger_find(
-				daemon->flows.ledger, member->name);
+				engine->flows.ledger, member->name);
 			size_t n = flows ? flow_set_count(flows) : 0;
 
 			if (n > 0 && conf_retire_member(conf, old->groups[g].name, member) > 0)
@@ -89,51 +89,51 @@ static void retire_members(struct daemon *daemon, const struct conf *old, struct
 }
 
 /* Only here does a checked configuration become the running one. */
-static int merge_conf(struct daemon *daemon, struct conf *conf)
+static int merge_conf(struct engine *engine, struct conf *conf)
 {
-	_cleanup_(conf_free_p) struct conf *old = cluster_replace_conf(daemon->cluster, conf);
-	const struct plan *before = daemon->plan;
+	_cleanup_(conf_free_p) struct conf *old = cluster_replace_conf(engine->cluster, conf);
+	const struct plan *before = engine->plan;
 	int r;
 
-	keep_duty(daemon->cluster, old);
-	forget_members(daemon, old);
-	daemon_resolve_members(daemon);
+	keep_duty(engine->cluster, old);
+	forget_members(engine, old);
+	engine_resolve_members(engine);
 	duty_check_port_ranges(conf);
-	daemon_place_vips(daemon, old);
-	daemon_reload_flows(daemon);
-	daemon_reload_sync(daemon);
-	r = daemon_reconcile(daemon);
+	engine_place_vips(engine, old);
+	engine_reload_flows(engine);
+	engine_reload_sync(engine);
+	r = engine_reconcile(engine);
 	/* The old plan borrows from the configuration that goes. */
-	if (daemon->plan == before) {
-		plan_free(daemon->plan);
-		daemon->plan = NULL;
+	if (engine->plan == before) {
+		plan_free(engine->plan);
+		engine->plan = NULL;
 	}
 	return r;
 }
 
-int daemon_reload(struct daemon *daemon, bool reset_overrides)
+int engine_reload(struct engine *engine, bool reset_overrides)
 {
 	_cleanup_(conf_free_p) struct conf *conf = NULL;
-	const struct conf *running = cluster_conf(daemon->cluster);
+	const struct conf *running = cluster_conf(engine->cluster);
 	int r;
 
-	conf_errors_done(&daemon->conf_errors);
-	r = conf_load(running->path, &conf, &daemon->conf_errors);
+	conf_errors_done(&engine->conf_errors);
+	r = engine->front->load(engine->front->user_data, &conf, &engine->conf_errors);
 	if (r == 0)
-		r = check_changes(running, conf, &daemon->conf_errors);
+		r = check_changes(running, conf, &engine->conf_errors);
 	if (r < 0) {
-		log_faults(&daemon->conf_errors);
+		log_faults(&engine->conf_errors);
 		log_error("%s: refused; the running configuration stays in force", running->path);
 		return r;
 	}
 	if (reset_overrides) {
-		cluster_reset_overrides(daemon->cluster);
-		(void)overrides_save(daemon->cluster);
-		daemon_tell_overrides(daemon);
+		cluster_reset_overrides(engine->cluster);
+		(void)overrides_save(engine->cluster);
+		engine_tell_overrides(engine);
 	}
-	retire_members(daemon, running, conf);
+	retire_members(engine, running, conf);
 	retired_save(conf);
-	r = merge_conf(daemon, take_ptr(conf));
-	log_notice("%s: loaded", cluster_conf(daemon->cluster)->path);
+	r = merge_conf(engine, take_ptr(conf));
+	log_notice("%s: loaded", cluster_conf(engine->cluster)->path);
 	return r;
 }

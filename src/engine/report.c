@@ -48,20 +48,20 @@ static void take_counter(struct ruleset_counter *counter, void *user_data)
 			bytes + (json_int_t)counter->bytes));
 }
 
-static json_t *read_counters(struct daemon *daemon)
+static json_t *read_counters(struct engine *engine)
 {
 	json_t *counters = json_object();
 
-	if (counters && keeper_read_counters(&daemon->keeper) == 0)
-		counters_foreach(daemon->keeper.have, take_counter, counters);
+	if (counters && keeper_read_counters(&engine->keeper) == 0)
+		counters_foreach(engine->keeper.have, take_counter, counters);
 	return counters;
 }
 
 /* A standby has the counters too, but has had nothing to count since it had the duty. */
 static const json_t *counters_of(
-	const struct daemon *daemon, const struct conf_group *group, const json_t *counters)
+	const struct engine *engine, const struct conf_group *group, const json_t *counters)
 {
-	return cluster_role(daemon->cluster, group) == ROLE_STANDBY ? NULL : counters;
+	return cluster_role(engine->cluster, group) == ROLE_STANDBY ? NULL : counters;
 }
 
 static void add_counters(json_t *entry, const json_t *counters, const char *kind,
@@ -113,29 +113,29 @@ static const char *state_text(const struct cluster *cluster, const struct conf_g
 	return member_state_name(view->state);
 }
 
-static json_t *member_entry(struct daemon *daemon, const struct conf_group *group,
+static json_t *member_entry(struct engine *engine, const struct conf_group *group,
 	const struct conf_member *member, size_t count)
 {
-	struct member_view view = cluster_view(daemon->cluster, member);
-	uint32_t buckets = cluster_conf(daemon->cluster)->buckets;
+	struct member_view view = cluster_view(engine->cluster, member);
+	uint32_t buckets = cluster_conf(engine->cluster)->buckets;
 	char address[ADDRESS_TEXT_MAX];
 
 	return json_pack("{s:s, s:s, s:o, s:s, s:i, s:i, s:b, s:b, s:b, s:b, s:I, s:f}", "name",
 		member->name, "address", address_format(&member->address, address), "mac",
 		mac_text(view.has_mac && !mac_is_zero(&view.mac), &view.mac), "state",
-		state_text(daemon->cluster, group, &view), "weight", (int)view.nominal_weight,
+		state_text(engine->cluster, group, &view), "weight", (int)view.nominal_weight,
 		"configured_weight", (int)member->weight, "overridden", view.override != NULL,
 		"local", view.local, "balancer", member->balancer, "retired", member->retired,
 		"buckets", (json_int_t)count, "share", (double)count / buckets);
 }
 
 /* Appends the members of a group; with_group adds its name to each. */
-static void add_members(struct daemon *daemon, json_t *list, const json_t *counters,
+static void add_members(struct engine *engine, json_t *list, const json_t *counters,
 	const struct conf_group *group, bool with_group)
 {
 	_cleanup_(free_p) size_t *counts = calloc(group->n_members, sizeof(*counts));
 
-	if (!counts || count_slots(daemon->cluster, group, counts) < 0)
+	if (!counts || count_slots(engine->cluster, group, counts) < 0)
 		return;
 	for (size_t i = 0; i < group->n_members; i++) {
 		const struct conf_member *member = &group->members[i];
@@ -143,25 +143,25 @@ static void add_members(struct daemon *daemon, json_t *list, const json_t *count
 
 		if (member->balancer_only)
 			continue;
-		entry = member_entry(daemon, group, member, counts[i]);
+		entry = member_entry(engine, group, member, counts[i]);
 		if (!entry)
 			return;
 		if (with_group)
 			json_object_set_new(entry, "group", json_string(group->name));
 		add_counters(
-			entry, counters_of(daemon, group, counters), "member", group, member->name);
+			entry, counters_of(engine, group, counters), "member", group, member->name);
 		json_array_append_new(list, entry);
 	}
 }
 
-json_t *report_members(struct daemon *daemon)
+json_t *report_members(struct engine *engine)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
-	_cleanup_(json_decref_p) json_t *counters = read_counters(daemon);
+	const struct conf *conf = cluster_conf(engine->cluster);
+	_cleanup_(json_decref_p) json_t *counters = read_counters(engine);
 	_cleanup_(json_decref_p) json_t *list = json_array();
 
 	for (size_t i = 0; i < conf->n_groups; i++)
-		add_members(daemon, list, counters, &conf->groups[i], true);
+		add_members(engine, list, counters, &conf->groups[i], true);
 	return json_pack("{s:b, s:O}", "ok", true, "members", list);
 }
 
@@ -184,37 +184,37 @@ static json_t *service_entry(
 	return entry;
 }
 
-json_t *report_services(struct daemon *daemon)
+json_t *report_services(struct engine *engine)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
-	_cleanup_(json_decref_p) json_t *counters = read_counters(daemon);
+	const struct conf *conf = cluster_conf(engine->cluster);
+	_cleanup_(json_decref_p) json_t *counters = read_counters(engine);
 	_cleanup_(json_decref_p) json_t *list = json_array();
 
 	for (size_t i = 0; i < conf->n_groups; i++)
 		for (size_t j = 0; j < conf->groups[i].n_services; j++)
 			json_array_append_new(
-				list, service_entry(counters_of(daemon, &conf->groups[i], counters),
+				list, service_entry(counters_of(engine, &conf->groups[i], counters),
 					      &conf->groups[i], &conf->groups[i].services[j]));
 	return json_pack("{s:b, s:O}", "ok", true, "services", list);
 }
 
 /* --- readiness ------------------------------------------------------------------------------- */
 
-json_t *report_ready(struct daemon *daemon)
+json_t *report_ready(struct engine *engine)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
+	const struct conf *conf = cluster_conf(engine->cluster);
 	_cleanup_(json_decref_p) json_t *groups = json_array();
 	bool ready = true, any = false;
 
 	for (size_t i = 0; i < conf->n_groups; i++) {
 		const struct conf_group *group = &conf->groups[i];
 		char reason[REASON_MAX];
-		bool is_ready = daemon_is_ready(daemon, group, reason);
+		bool is_ready = engine_is_ready(engine, group, reason);
 
 		json_array_append_new(
 			groups, json_pack("{s:s, s:b, s:o}", "name", group->name, "ready", is_ready,
 					"reason", text(is_ready ? NULL : reason)));
-		if (cluster_is_balancer(daemon->cluster, group)) {
+		if (cluster_is_balancer(engine->cluster, group)) {
 			any = true;
 			ready &= is_ready;
 		}
@@ -233,12 +233,12 @@ static const char *role_text(const struct cluster *cluster, const struct conf_gr
 }
 
 static json_t *group_entry(
-	struct daemon *daemon, const json_t *counters, const struct conf_group *group)
+	struct engine *engine, const json_t *counters, const struct conf_group *group)
 {
-	const char *role = role_text(daemon->cluster, group);
+	const char *role = role_text(engine->cluster, group);
 	char reason[REASON_MAX];
-	bool is_balancer = cluster_is_balancer(daemon->cluster, group);
-	bool ready = daemon_is_ready(daemon, group, reason);
+	bool is_balancer = cluster_is_balancer(engine->cluster, group);
+	bool ready = engine_is_ready(engine, group, reason);
 	json_t *vips = json_array(), *members = json_array();
 
 	for (size_t i = 0; i < group->n_vips; i++) {
@@ -247,11 +247,11 @@ static json_t *group_entry(
 		json_array_append_new(
 			vips, json_string(prefix_format(&group->vips[i].prefix, vip)));
 	}
-	add_members(daemon, members, counters, group, false);
+	add_members(engine, members, counters, group, false);
 	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:o}", "name", group->name, "role",
-		role, "forwarding", cluster_role(daemon->cluster, group) != ROLE_STANDBY, "ready",
+		role, "forwarding", cluster_role(engine->cluster, group) != ROLE_STANDBY, "ready",
 		ready, "reason", text(is_balancer && !ready ? reason : NULL), "vips", vips,
-		"buckets", (json_int_t)cluster_conf(daemon->cluster)->buckets, "members", members);
+		"buckets", (json_int_t)cluster_conf(engine->cluster)->buckets, "members", members);
 }
 
 static json_t *kernel_entry(const struct keeper *keeper)
@@ -293,25 +293,25 @@ static json_t *interface_entry(const struct cluster *cluster)
 		mac_text(link->present, &link->mac));
 }
 
-json_t *report_status(struct daemon *daemon)
+json_t *report_status(struct engine *engine)
 {
-	const struct conf *conf = cluster_conf(daemon->cluster);
-	_cleanup_(json_decref_p) json_t *counters = read_counters(daemon);
+	const struct conf *conf = cluster_conf(engine->cluster);
+	_cleanup_(json_decref_p) json_t *counters = read_counters(engine);
 	_cleanup_(json_decref_p) json_t *groups = json_array();
 	size_t n_overrides = 0;
 
-	while (cluster_override_at(daemon->cluster, n_overrides))
+	while (cluster_override_at(engine->cluster, n_overrides))
 		n_overrides++;
 	for (size_t i = 0; i < conf->n_groups; i++)
-		json_array_append_new(groups, group_entry(daemon, counters, &conf->groups[i]));
+		json_array_append_new(groups, group_entry(engine, counters, &conf->groups[i]));
 	return json_pack(
 		"{s:b, s:s, s:s, s:i, s:o, s:s, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:I, s:O}",
 		"ok", true, "node", conf->node, "version", DROVER_VERSION, "pid", (int)getpid(),
-		"interface", interface_entry(daemon->cluster), "election",
+		"interface", interface_entry(engine->cluster), "election",
 		conf_election_name(conf->election), "configuration", "file", conf->path, "errors",
-		report_faults(&daemon->conf_errors), "kernel", kernel_entry(&daemon->keeper),
-		"shield", shield_entry(counters), "guard", guard_entry(&daemon->keeper, counters),
-		"flows", report_flow_totals(daemon), "sync", report_sync(daemon), "overrides",
+		report_faults(&engine->conf_errors), "kernel", kernel_entry(&engine->keeper),
+		"shield", shield_entry(counters), "guard", guard_entry(&engine->keeper, counters),
+		"flows", report_flow_totals(engine), "sync", report_sync(engine), "overrides",
 		(json_int_t)n_overrides, "groups", groups);
 }
 

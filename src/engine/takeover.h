@@ -5,16 +5,19 @@
  * until then, and not later than takeover_wait seconds.
  */
 
+#include "deferred.h"
+
 #include <jansson.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-struct daemon;
+struct engine;
 
 /* A request to take the duty that is waiting. */
 struct takeover {
-	uint64_t call; /* of the control server; 0: none waits */
-	char *group;   /* NULL: all groups */
+	bool waits;
+	struct deferred asked; /* who gets the answer */
+	char *group;           /* NULL: all groups */
 	uint64_t began_us;
 	sd_event_source *timer;
 };
@@ -24,12 +27,12 @@ struct takeover {
  * it has to wait and the answer comes later. A second request while one waits is
  * somebody's who insists: both are enacted.
  */
-json_t *takeover_request(struct daemon *daemon, const char *group);
+json_t *takeover_request(struct engine *engine, const char *group);
 
 /* Takes the duty if there is nothing left to wait for. */
-void daemon_continue_takeover(struct daemon *daemon);
+void engine_continue_takeover(struct engine *engine);
 
 /* Answers whoever waits with a refusal. */
-void takeover_cancel(struct daemon *daemon, const char *why);
+void takeover_cancel(struct engine *engine, const char *why);
 
 void takeover_done(struct takeover *takeover);

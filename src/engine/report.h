@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The engine's state as JSON: the replies that droverctl(8) documents. */
+
+#include "drover/explain.h"
+#include "internal.h"
+
+/* Each returns a new reference, NULL without memory. */
+json_t *report_status(struct engine *engine);
+json_t *report_members(struct engine *engine);
+json_t *report_services(struct engine *engine);
+json_t *report_ready(struct engine *engine);
+
+/* Of one member or, with NULL, all; with_list also flow by flow, up to 50000. */
+json_t *report_flows(const struct engine *engine, const char *member, bool with_list);
+
+/* Parts of the status. */
+json_t *report_flow_totals(const struct engine *engine);
+json_t *report_sync(const struct engine *engine);
+
+json_t *report_explanation(const struct explanation *explanation);
+json_t *report_faults(const struct conf_errors *errors);

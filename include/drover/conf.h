@@ -134,6 +134,13 @@ struct conf_sync {
 	struct conf_location location;
 };
 
+/* Another word for a command of drover-helper(8). */
+struct conf_verb {
+	char *meaning; /* "activate", "standby", … as drover.conf(5) has them */
+	char *word;
+	struct conf_location location;
+};
+
 struct conf {
 	char *path; /* the file it was read from */
 	char *node;
@@ -149,6 +156,8 @@ struct conf {
 	struct conf_group *groups;
 	size_t n_groups;
 	struct conf_sync sync;
+	struct conf_verb *verbs;
+	size_t n_verbs;
 	char **files; /* names of all files read; locations point here */
 	size_t n_files;
 };

@@ -10,6 +10,7 @@
 #include "drover/conf.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 struct sd_event;
 struct engine;
@@ -20,8 +21,14 @@ struct engine_front {
 	/* Makes the configuration anew, for a reload: the results are those of conf_load(). */
 	int (*load)(void *user_data, struct conf **ret_conf, struct conf_errors *errors);
 
+	/* What was loaded last has been accepted; may be NULL. */
+	void (*accepted)(void *user_data);
+
 	/* Called once everything runs, before the loop waits for the first time; may be NULL. */
 	int (*start)(struct engine *engine, struct sd_event *event, void *user_data);
+
+	/* SIGTERM or SIGINT: called instead of engine_stop(); may be NULL. */
+	void (*stop)(struct engine *engine, void *user_data);
 	void *user_data;
 };
 
@@ -41,13 +48,15 @@ typedef void (*engine_answer_t)(const json_t *reply, void *user_data);
 void engine_request(
 	struct engine *engine, const json_t *request, engine_answer_t answer, void *user_data);
 
-/* As soon as no group's duty is being handed over any more, or at once when called again. */
+/* Ends engine_run(): as soon as no group's duty is being handed over any more, or at once. */
 void engine_stop(struct engine *engine);
+void engine_exit(struct engine *engine);
 
 /*
- * Writes the ruleset that the configured node would have as the active
- * balancer of all its groups to stdout. Ethernet addresses that the file does not give come from
- * the live system, if it has the interface and knows them; members without one are
- * named in comments. Takes ownership of conf. Returns 0 or -errno.
+ * Writes the ruleset that the configured node would have to a stream, without touching the kernel:
+ * as the active balancer of these groups (NULL-terminated names), or with NULL of all its groups.
+ * Ethernet addresses that the file does not give come from the live system, if it has the interface
+ * and knows them; members without one are named in comments. Takes ownership of conf. Returns 0
+ * or -errno.
  */
-int engine_print_ruleset(struct conf *conf);
+int engine_print_ruleset(struct conf *conf, const char *const *active, FILE *stream);

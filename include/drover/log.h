@@ -15,6 +15,13 @@
 #define log_debug(...)   log_write(LOG_DEBUG, __VA_ARGS__)
 
 /*
+ * Has all lines go to a function from now on, or with NULL to stderr again. For a program whose
+ * stderr is not for its log.
+ */
+typedef void (*log_sink_t)(int priority, const char *line, void *user_data);
+void log_set_sink(log_sink_t sink, void *user_data);
+
+/*
  * Writes one line of the given syslog priority. The debug level is written
  * only when the environment has DROVER_DEBUG. errno is preserved, so that %m
  * may be used.

@@ -7,6 +7,27 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Where a process logs is as much its own as its stderr. */
+static struct {
+	log_sink_t write;
+	void *user_data;
+} sink;
+
+void log_set_sink(log_sink_t write, void *user_data)
+{
+	sink.write = write;
+	sink.user_data = user_data;
+}
+
+static void write_stderr(int priority, const char *line)
+{
+	/* One write per line, so that lines of several processes never mix. */
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "%s\n", line);
+	else
+		fprintf(stderr, "<%d>%s\n", priority, line);
+}
+
 void log_write(int priority, const char *format, ...)
 {
 	int saved_errno = errno;
@@ -21,10 +42,9 @@ void log_write(int priority, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
 
-	/* One write per line, so that lines of several processes never mix. */
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "%s\n", line);
+	if (sink.write)
+		sink.write(priority, line, sink.user_data);
 	else
-		fprintf(stderr, "<%d>%s\n", priority, line);
+		write_stderr(priority, line);
 	errno = saved_errno;
 }

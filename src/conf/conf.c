@@ -37,6 +37,10 @@ void conf_free(struct conf *conf)
 		return;
 	for (size_t i = 0; i < conf->n_groups; i++)
 		group_done(&conf->groups[i]);
+	for (size_t i = 0; i < conf->n_verbs; i++) {
+		free(conf->verbs[i].meaning);
+		free(conf->verbs[i].word);
+	}
 	for (size_t i = 0; i < conf->n_files; i++)
 		free(conf->files[i]);
 	free(conf->path);
@@ -44,6 +48,7 @@ void conf_free(struct conf *conf)
 	free(conf->interface);
 	free(conf->groups);
 	free(conf->control);
+	free(conf->verbs);
 	free(conf->sync.peers);
 	free(conf->sync.key_file);
 	free(conf->files);

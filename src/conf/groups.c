@@ -156,9 +156,9 @@ void group_read(struct reader *reader, const config_setting_t *setting, void *ob
 		{ "name", VALUE_TEXT, KEY_REQUIRED, read_group_name },
 		{ "vips", VALUE_TEXTS, 0, vip_read },
 		{ "vips_file", VALUE_TEXT, 0, vips_file_read },
-		{ "members", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED, read_member },
+		{ "members", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED | KEY_TOLD, read_member },
 		{ "balancers", VALUE_SECTIONS, 0, read_balancer_only },
-		{ "services", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED, service_read },
+		{ "services", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED | KEY_TOLD, service_read },
 	};
 	struct scope scope = reader_scope(reader, "group", setting);
 	struct conf *conf = object;
@@ -170,7 +170,7 @@ void group_read(struct reader *reader, const config_setting_t *setting, void *ob
 	reader->group = group;
 	reader_enter(reader, &scope);
 	reader_section(reader, setting, keys, ARRAY_SIZE(keys), group);
-	if (!names_vips(setting))
+	if (!names_vips(setting) && !reader->helper)
 		fault_add(reader, group->location, "there is no VIP: neither vips nor vips_file");
 	reader_leave(reader);
 	reader->group = NULL;

@@ -4,13 +4,16 @@
  * Inside of the configuration module. Text flows through it one way:
  *
  *   file.c -> source.c -> libconfig -> reader.c with the tables of settings.c,
- *   groups.c and services.c (VIPs: vips.c, vipaddrs.c) -> check.c
+ *   groups.c, services.c and verbs.c (VIPs: vips.c, vipaddrs.c) -> check.c
+ *
+ * For drover-helper, texts.c stands before file.c, and helper.c before check.c.
  *
  * Every stage reports to faults.c and goes on, so that one run names every
  * fault. What could not be read stays zero, and the checks pass over it.
  */
 
 #include "drover/conf.h"
+#include "drover/conf_helper.h"
 
 #include <libconfig.h>
 
@@ -43,6 +46,8 @@ struct reader {
 	size_t n_faults;
 	size_t n_faults_left_off;
 	bool no_memory;
+	struct conf_texts *texts;         /* NULL: files are read from the disk */
+	const struct conf_helper *helper; /* NULL: everything is in the file */
 
 	struct conf_group *group;           /* in the making */
 	struct conf_location node_location; /* of the setting; the line is 0 without one */
@@ -77,17 +82,25 @@ int file_load(
 char *file_beside(const char *file, const char *path);
 const char *file_note(struct reader *reader, const char *path);
 
+/* texts.c: without texts as file_read(). */
+int texts_read(struct conf_texts *texts, const char *path, char **ret_text, size_t *ret_length);
+
 /* source.c: source_read() returns false after a fault. */
 bool source_read(struct reader *reader, const char *file, const char *text, size_t length);
 void source_done(struct source *source);
 
-/* settings.c, groups.c, services.c, vips.c, vipaddrs.c, check.c */
+/* settings.c, groups.c, services.c, vips.c, vipaddrs.c, verbs.c, helper.c, check.c */
 void settings_read(struct reader *reader, const config_setting_t *root);
 void group_read(struct reader *reader, const config_setting_t *setting, void *object);
 void service_read(struct reader *reader, const config_setting_t *setting, void *object);
+void services_fill(struct reader *reader, struct conf_group *group);
 void vip_add(struct reader *reader, struct conf_group *group, struct conf_location location,
 	const char *text);
 void vip_read(struct reader *reader, const config_setting_t *setting, void *object);
 void vips_file_read(struct reader *reader, const config_setting_t *setting, void *object);
+void vips_file_take(struct reader *reader, struct conf_group *group, struct conf_location location,
+	const char *path);
+void helper_read(struct reader *reader, const config_setting_t *setting, void *object);
+void helper_complete(struct reader *reader);
 void check_vip_overlaps(struct reader *reader);
 void conf_check(struct reader *reader);

@@ -50,21 +50,23 @@ static void read_conf(struct reader *reader, const char *text, size_t length)
 	if (!config_read_string(owned, reader->source.text))
 		return add_syntax_fault(reader, owned);
 	settings_read(reader, config_root_setting(owned));
+	if (reader->helper)
+		helper_complete(reader);
 	conf_check(reader);
 }
 
-static int parse(const char *path, const char *text, size_t length, struct conf **ret_conf,
-	struct conf_errors *errors)
+/* The reader tells what there is besides the text. */
+static int parse(struct reader *reader, const char *path, const char *text, size_t length,
+	struct conf **ret_conf, struct conf_errors *errors)
 {
-	_cleanup_(conf_free_p) struct conf *conf = conf_new(path);
-	struct reader reader = { .conf = conf };
+	_cleanup_(conf_free_p) struct conf *conf = reader->conf = conf_new(path);
 	int r;
 
 	if (!conf)
 		return -ENOMEM;
-	read_conf(&reader, text, length);
-	r = faults_finish(&reader, errors);
-	source_done(&reader.source);
+	read_conf(reader, text, length);
+	r = faults_finish(reader, errors);
+	source_done(&reader->source);
 	if (r < 0)
 		return r;
 	*ret_conf = take_ptr(conf);
@@ -74,18 +76,40 @@ static int parse(const char *path, const char *text, size_t length, struct conf 
 int conf_parse(
 	const char *path, const char *text, struct conf **ret_conf, struct conf_errors *errors)
 {
+	struct reader reader = { 0 };
+
 	*errors = (struct conf_errors){ 0 };
-	return parse(path, text, strlen(text), ret_conf, errors);
+	return parse(&reader, path, text, strlen(text), ret_conf, errors);
 }
 
 int conf_load(const char *path, struct conf **ret_conf, struct conf_errors *errors)
 {
 	_cleanup_(free_p) char *text = NULL;
+	struct reader reader = { 0 };
 	size_t length;
 	int r;
 
 	r = file_load(path, &text, &length, errors);
 	if (r < 0)
 		return r;
-	return parse(path, text, length, ret_conf, errors);
+	return parse(&reader, path, text, length, ret_conf, errors);
+}
+
+int conf_load_for_helper(const char *path, const struct conf_helper *helper,
+	struct conf_texts *texts, struct conf **ret_conf, struct conf_errors *errors)
+{
+	struct reader reader = { .helper = helper, .texts = texts };
+	_cleanup_(free_p) char *text = NULL;
+	size_t length = 0;
+	int r;
+
+	*errors = (struct conf_errors){ 0 };
+	if (!path)
+		return parse(&reader, CONF_HELPER_NAME, "", 0, ret_conf, errors);
+	r = texts_read(texts, path, &text, &length);
+	if (r < 0) {
+		fault_add_open(path, -r, errors);
+		return r;
+	}
+	return parse(&reader, path, text, length, ret_conf, errors);
 }

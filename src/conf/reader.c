@@ -79,6 +79,11 @@ static void read_value(
 		key->read(reader, setting, object);
 }
 
+static bool is_missed(const struct reader *reader, const struct key *key)
+{
+	return key->flags & KEY_REQUIRED && !(reader->helper && key->flags & KEY_TOLD);
+}
+
 static bool key_is_known(const struct key *keys, size_t n_keys, const char *name)
 {
 	for (size_t i = 0; i < n_keys; i++)
@@ -103,7 +108,7 @@ void reader_section(struct reader *reader, const config_setting_t *section, cons
 
 		if (setting)
 			read_value(reader, setting, &keys[i], object);
-		else if (keys[i].flags & KEY_REQUIRED)
+		else if (is_missed(reader, &keys[i]))
 			fault_add(reader, reader_locate(reader, section), "%s is missing",
 				keys[i].name);
 	}

@@ -20,6 +20,7 @@ enum value_kind {
 enum key_flags {
 	KEY_REQUIRED = 1 << 0,
 	KEY_FILLED = 1 << 1, /* a list that may not be empty */
+	KEY_TOLD = 1 << 2,   /* drover-helper may be told it: then it is not required */
 };
 
 struct key {

@@ -168,6 +168,16 @@ void service_read(struct reader *reader, const config_setting_t *setting, void *
 	service->location = reader_locate(reader, setting);
 	reader_enter(reader, &scope);
 	reader_section(reader, setting, keys, ARRAY_SIZE(keys), service);
-	fill_members(reader, service);
+	if (!reader->helper)
+		fill_members(reader, service);
 	reader_leave(reader);
+}
+
+/* For who comes to know of members only when the file has been read. */
+void services_fill(struct reader *reader, struct conf_group *group)
+{
+	reader->group = group;
+	for (size_t i = 0; i < group->n_services; i++)
+		fill_members(reader, &group->services[i]);
+	reader->group = NULL;
 }

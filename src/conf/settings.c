@@ -201,7 +201,7 @@ void settings_read(struct reader *reader, const config_setting_t *root)
 {
 	static const struct key keys[] = {
 		{ "node", VALUE_TEXT, 0, read_node },
-		{ "interface", VALUE_TEXT, KEY_REQUIRED, read_interface },
+		{ "interface", VALUE_TEXT, KEY_REQUIRED | KEY_TOLD, read_interface },
 		{ "election", VALUE_TEXT, 0, read_election },
 		{ "buckets", VALUE_NUMBER, 0, read_buckets },
 		{ "seed", VALUE_NUMBER, 0, read_seed },
@@ -210,8 +210,9 @@ void settings_read(struct reader *reader, const config_setting_t *root)
 		{ "takeover_wait", VALUE_NUMBER, 0, read_takeover_wait },
 		{ "member_guard", VALUE_BOOLEAN, 0, read_member_guard },
 		{ "control", VALUE_TEXT, 0, read_control },
-		{ "groups", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED, group_read },
+		{ "groups", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED | KEY_TOLD, group_read },
 		{ "sync", VALUE_SECTION, 0, read_sync },
+		{ "helper", VALUE_SECTION, 0, helper_read },
 	};
 
 	reader_section(reader, root, keys, ARRAY_SIZE(keys), reader->conf);

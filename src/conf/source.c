@@ -220,7 +220,7 @@ static bool include_file(struct scan *scan, const char *name)
 			INCLUDE_DEPTH_MAX);
 		return false;
 	}
-	r = file_read(path, &text, &length);
+	r = texts_read(reader->texts, path, &text, &length);
 	if (r == -ENOMEM)
 		fault_no_memory(reader);
 	if (r < 0) {

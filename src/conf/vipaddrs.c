@@ -53,26 +53,35 @@ static size_t read_lines(struct reader *reader, struct conf_group *group, const 
 	return n;
 }
 
-void vips_file_read(struct reader *reader, const config_setting_t *setting, void *object)
+void vips_file_take(struct reader *reader, struct conf_group *group, struct conf_location location,
+	const char *path)
 {
-	struct conf_group *group = object;
-	struct conf_location location = reader_locate(reader, setting);
-	_cleanup_(free_p) char *path = NULL, *text = NULL;
-	const char *file;
+	_cleanup_(free_p) char *text = NULL;
+	const char *file = file_note(reader, path);
 	size_t length;
 	int r;
 
-	path = file_beside(location.file, config_setting_get_string(setting));
-	file = path ? file_note(reader, path) : NULL;
 	if (!file)
 		return fault_no_memory(reader);
-	r = file_read(path, &text, &length);
+	r = texts_read(reader->texts, path, &text, &length);
 	if (r == -ENOMEM)
 		return fault_no_memory(reader);
 	if (r < 0)
 		fault_add(reader, location, "vips_file: cannot read %s: %s", path, strerror(-r));
 	else if (read_lines(reader, group, file, text, length) == 0 && group->n_vips == 0)
 		fault_add(reader, location, "vips_file: %s names no VIP", path);
+}
+
+void vips_file_read(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf_location location = reader_locate(reader, setting);
+	_cleanup_(free_p) char *path = file_beside(
+		location.file, config_setting_get_string(setting));
+
+	if (path)
+		vips_file_take(reader, object, location, path);
+	else
+		fault_no_memory(reader);
 }
 
 /* --- alone ----------------------------------------------------------------- */

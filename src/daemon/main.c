@@ -60,7 +60,7 @@ static int run(enum mode mode, char *path)
 	case MODE_TEST:
 		break;
 	case MODE_PRINT:
-		r = engine_print_ruleset(take_ptr(conf));
+		r = engine_print_ruleset(take_ptr(conf), NULL, stdout);
 		if (r < 0)
 			log_error("cannot print the ruleset: %s", strerror(-r));
 		break;

@@ -49,13 +49,16 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
+void engine_exit(struct engine *engine)
+{
+	(void)sd_event_exit(engine->event, 0);
+}
+
 /* A duty that was just given up is handed over in peace, unless whoever stops us insists. */
 void engine_stop(struct engine *engine)
 {
-	if (!engine_is_leaving(engine) || engine->stopping) {
-		(void)sd_event_exit(engine->event, 0);
-		return;
-	}
+	if (!engine_is_leaving(engine) || engine->stopping)
+		return engine_exit(engine);
 	engine->stopping = true;
 	log_notice("stopping when the duty is handed over");
 }
@@ -66,7 +69,10 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 
 	(void)source;
 	(void)info;
-	engine_stop(engine);
+	if (engine->front->stop)
+		engine->front->stop(engine, engine->front->user_data);
+	else
+		engine_stop(engine);
 	return 0;
 }
 

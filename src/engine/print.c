@@ -27,7 +27,7 @@ static void on_address(const struct address *address, bool present, void *user_d
 	(void)user_data;
 }
 
-static void print_unresolved(const struct cluster *cluster)
+static void print_unresolved(const struct cluster *cluster, FILE *stream)
 {
 	const struct conf *conf = cluster_conf(cluster);
 
@@ -38,32 +38,35 @@ static void print_unresolved(const struct cluster *cluster)
 
 			if (cluster_view(cluster, member).state != MEMBER_UNREACHABLE)
 				continue;
-			printf("# member %s (%s): its MAC is not known here, so it has no "
-			       "buckets below\n",
+			fprintf(stream,
+				"# member %s (%s): its MAC is not known here, so it has no "
+				"buckets below\n",
 				member->name, address_format(&member->address, address));
 		}
 }
 
-static void print_header(const struct cluster *cluster, const struct plan *plan)
+static void print_header(
+	const struct cluster *cluster, const struct plan *plan, bool active, FILE *stream)
 {
 	const struct conf *conf = cluster_conf(cluster);
 
-	printf("# drover " DROVER_VERSION ": the ruleset of node %s as active balancer\n"
-	       "# on %s, from %s\n",
-		conf->node, conf->interface, conf->path);
+	fprintf(stream,
+		"# drover " DROVER_VERSION ": the ruleset of node %s as %s balancer\n"
+		"# on %s, from %s\n",
+		conf->node, active ? "active" : "standby", conf->interface, conf->path);
 	if (mac_is_zero(&plan->mac))
-		printf("# the MAC of this host is not known here: all-zero below\n");
-	print_unresolved(cluster);
+		fprintf(stream, "# the MAC of this host is not known here: all-zero below\n");
+	print_unresolved(cluster, stream);
 }
 
-int engine_print_ruleset(struct conf *conf)
+int engine_print_ruleset(struct conf *conf, const char *const *active, FILE *stream)
 {
 	static const struct link_callbacks callbacks = {
 		.link = on_link,
 		.neighbour = on_neighbour,
 		.address = on_address,
 	};
-	const struct plan_what_if active = { .assume_active = true };
+	const struct plan_what_if everywhere = { .assume_active = true };
 	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_new(conf);
 	_cleanup_(plan_free_p) struct plan *plan = NULL;
 	_cleanup_(ruleset_free_p) struct ruleset *ruleset = NULL;
@@ -74,15 +77,17 @@ int engine_print_ruleset(struct conf *conf)
 		return -ENOMEM;
 	}
 	(void)link_snapshot(conf->interface, &callbacks, cluster);
-	r = plan_build(cluster, &active, NULL, &plan);
+	for (size_t i = 0; active && active[i]; i++)
+		(void)cluster_set_role(cluster, active[i], ROLE_ACTIVE);
+	r = plan_build(cluster, active ? NULL : &everywhere, NULL, &plan);
 	if (r < 0)
 		return r;
 	r = compile_plan(plan, &ruleset);
 	if (r < 0)
 		return r;
-	print_header(cluster, plan);
-	r = script_write(ruleset, stdout);
-	if (r == 0 && fflush(stdout) != 0)
+	print_header(cluster, plan, !active || *active, stream);
+	r = script_write(ruleset, stream);
+	if (r == 0 && fflush(stream) != 0)
 		r = -errno;
 	return r;
 }

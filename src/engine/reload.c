@@ -126,6 +126,8 @@ int engine_reload(struct engine *engine, bool reset_overrides)
 		log_error("%s: refused; the running configuration stays in force", running->path);
 		return r;
 	}
+	if (engine->front->accepted)
+		engine->front->accepted(engine->front->user_data);
 	if (reset_overrides) {
 		cluster_reset_overrides(engine->cluster);
 		(void)overrides_save(engine->cluster);

@@ -3,7 +3,7 @@
 
 #include "drover/control.h"
 #include "drover/log.h"
-#include "state.h"
+#include "drover/state.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "state.h"
+#include "drover/state.h"
 
 #include "drover/cleanup.h"
 #include "drover/log.h"

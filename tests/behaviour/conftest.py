@@ -32,6 +32,12 @@ def check_daemons(lab):
     for node in lab:
         if node.daemon and node.daemon.expected:
             node.stop_droverd()
+        if node.helper and node.helper.expected:
+            assert node.helper.quit() == 0, node.helper.stderr()
+        if node.helper:
+            stderr = node.helper.stderr()
+            for complaint in SANITIZER_COMPLAINTS:
+                assert complaint not in stderr, f"drover-helper on {node.name}:\n{stderr}"
     for name, log in lab.logs().items():
         for complaint in SANITIZER_COMPLAINTS:
             assert complaint not in log, f"droverd on {name}:\n{log}"

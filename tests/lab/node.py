@@ -5,6 +5,7 @@ import re
 
 from .config import render
 from .daemon import Daemon
+from .helper import Helper
 from .host import Host
 from .listing import table_of
 from .programs import program
@@ -22,6 +23,7 @@ class Node(Host):
         self.number = number
         self.mac = f"02:00:00:00:00:{number:02x}"
         self.daemon = None
+        self.helper = None
         self.conf_path = self.directory / "drover.conf"
         self.state_directory = self.directory / "state"
         self.run_directory = self.directory / "run"
@@ -69,6 +71,8 @@ class Node(Host):
     def kill_all(self):
         if self.daemon and self.daemon.running:
             self.kill_droverd()
+        if self.helper and self.helper.running:
+            self.helper.kill()
         super().kill_all()
 
     def reset(self):
@@ -83,6 +87,15 @@ class Node(Host):
     def droverd(self, *arguments):
         """Runs droverd with arguments that make it end by itself, like -t and -p."""
         return self.run(program("droverd"), "-c", self.conf_path, *arguments, check=False)
+
+    # --- drover-helper -----------------------------------------------------
+
+    def start_helper(self, settings=None, arguments=()):
+        """Starts drover-helper with these settings, and the VIPs of a vipaddrs file."""
+        self.write_conf_text(render({"control": str(self.control_path)} | (settings or {})))
+        self.helper = Helper(self, "-f", self.directory / "vipaddrs", "-c", self.conf_path,
+                             *arguments)
+        return self.helper
 
     # --- droverctl ---------------------------------------------------------
 

@@ -151,6 +151,7 @@ struct conf {
 	bool counters;              /* count packets and bytes, per member and per service */
 	unsigned int pins;          /* the most flows that are pinned */
 	unsigned int takeover_wait; /* seconds that activation waits to know all flows */
+	bool told;         /* who serves is told at run time (conf_helper.h), to one node alone */
 	bool member_guard; /* as a member, drop what conntrack cannot place for some seconds */
 	char *control;     /* path of the control socket */
 	struct conf_group *groups;
@@ -199,7 +200,7 @@ void conf_errors_done(struct conf_errors *errors);
 /*
  * A digest of what decides where flows go, as far as the file says it: groups, VIPs, members and
  * their weights, services. Equal on nodes whose files agree in that; order in the file does
- * not matter where it has no meaning. 0 without memory.
+ * not matter where it has no meaning. Of members that are told, none counts. 0 without memory.
  */
 uint64_t conf_fingerprint(const struct conf *conf);
 

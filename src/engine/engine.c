@@ -158,7 +158,7 @@ static int start(struct engine *engine)
 		return r;
 	engine_begin_learning(engine);
 	engine_resolve_members(engine);
-	duty_check_port_ranges(conf);
+	duty_check_port_ranges(conf, NULL);
 	if (!cluster_link(engine->cluster)->present)
 		log_warning("interface %s is not there yet", conf->interface);
 	engine_request_reconcile(engine);

@@ -98,7 +98,7 @@ static int merge_conf(struct engine *engine, struct conf *conf)
 	keep_duty(engine->cluster, old);
 	forget_members(engine, old);
 	engine_resolve_members(engine);
-	duty_check_port_ranges(conf);
+	duty_check_port_ranges(conf, old);
 	engine_place_vips(engine, old);
 	engine_reload_flows(engine);
 	engine_reload_sync(engine);

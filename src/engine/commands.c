@@ -215,8 +215,7 @@ static json_t *command_members(struct engine *engine, const json_t *request)
 
 static json_t *command_services(struct engine *engine, const json_t *request)
 {
-	(void)request;
-	return report_services(engine);
+	return report_services(engine, json_is_true(json_object_get(request, "brief")));
 }
 
 static json_t *command_flows(struct engine *engine, const json_t *request)

@@ -28,6 +28,8 @@ static const struct command commands[] = {
 		arguments_flows, render_flows, "ok", ANSWER_MS },
 	{ "rules", "", "the ruleset that drover keeps, as an nft script", arguments_none,
 		render_rules, "ok", ANSWER_MS },
+	{ "metrics", "", "what can be measured, in the text format of Prometheus", arguments_none,
+		render_metrics, "ok", ANSWER_MS },
 	{ "explain", "PROTO CLIENT:PORT VIP:PORT [--without MEMBER]",
 		"which member a flow goes to, and why", arguments_explain, render_explain, "ok",
 		ANSWER_MS },

@@ -30,6 +30,7 @@ void render_members(struct view *view, const json_t *reply);
 void render_services(struct view *view, const json_t *reply);
 void render_flows(struct view *view, const json_t *reply);
 void render_rules(struct view *view, const json_t *reply);
+void render_metrics(struct view *view, const json_t *reply);
 void render_explain(struct view *view, const json_t *reply);
 void render_ready(struct view *view, const json_t *reply);
 void render_duty(struct view *view, const json_t *reply);   /* activate, standby */

@@ -21,6 +21,7 @@ PARTS = {
     "read_balancer_only": "Balancers",
     "service_read": "Services",
     "read_sync": "Sync",
+    "read_metrics": "Metrics",
 }
 
 
@@ -183,7 +184,8 @@ def test_replies_of_droverctl_name_every_field(cluster):
     replies = section(page("droverctl.8"), "JSON REPLIES")
     node = cluster["fe5"]
     flow = ("tcp", "192.0.2.200:40001", "192.0.2.100:80", "--without", "fe6")
-    asked = [node.ctl(command) for command in ("status", "members", "services", "rules", "ready")]
+    asked = [node.ctl(command) for command in ("status", "members", "services", "rules", "ready",
+                                               "metrics")]
     asked += [node.ctl("explain", *flow), node.ctl("activate"), node.ctl("drain", "fe6"),
               node.ctl("reload", "--reset")]
     names = set().union(*(field_names(reply) for reply in asked)) - {"ok"}

@@ -483,8 +483,8 @@ def test_usage_errors(arguments, message):
     assert done.returncode == 2
 
 
-ALL = "status members services flows rules explain activate standby drain enable disable weight " \
-      "reload ready vips keygen import"
+ALL = "status members services flows rules metrics explain activate standby drain enable " \
+      "disable weight reload ready vips keygen import"
 
 
 @pytest.mark.parametrize("name, message", [

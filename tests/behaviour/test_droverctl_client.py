@@ -483,7 +483,7 @@ def test_usage_errors(arguments, message):
     assert done.returncode == 2
 
 
-ALL = "status members services flows rules metrics explain activate standby drain enable " \
+ALL = "status members services flows rules metrics watch explain activate standby drain enable " \
       "disable weight reload ready vips keygen import"
 
 
@@ -651,6 +651,9 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     (["vips", "show", ""], ["-f", "-i", "-c"]),
     (["vips", "up", "-i", "l"], ["lo"]),
     (["vips", "up", "-f", "/etc/hostn"], ["/etc/hostname"]),
+    (["watch", "--i"], ["--interval"]),
+    (["watch", "--interval", ""], []),
+    (["watch", "--interval", "2", ""], ["--interval", "--count"]),
     (["status", ""], []),
 ])
 def test_completion(tmp_path, words, expected):

@@ -134,6 +134,14 @@ struct conf_sync {
 	struct conf_location location;
 };
 
+/* Who may ask for metrics over HTTP. */
+struct conf_metrics {
+	bool present;
+	struct address listen;
+	uint16_t port;
+	struct conf_location location; /* of listen */
+};
+
 /* Another word for a command of drover-helper(8). */
 struct conf_verb {
 	char *meaning; /* "activate", "standby", … as drover.conf(5) has them */
@@ -157,6 +165,7 @@ struct conf {
 	struct conf_group *groups;
 	size_t n_groups;
 	struct conf_sync sync;
+	struct conf_metrics metrics;
 	struct conf_verb *verbs;
 	size_t n_verbs;
 	char **files; /* names of all files read; locations point here */

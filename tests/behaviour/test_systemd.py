@@ -14,6 +14,9 @@ HELD = 100
 UNIT = "droverd.service"
 SHORT_WATCHDOG = "[Service]\nWatchdogSec=2s\n"
 
+# And the sandbox of the unit is not for sanitizers, which need more of the system than droverd.
+pytestmark = pytest.mark.slow_with_sanitizers
+
 
 @pytest.fixture
 def booted(make_lab):

@@ -30,7 +30,8 @@ int sysctl_local_port_range(unsigned int *ret_first, unsigned int *ret_last);
 
 /*
  * A setting of conntrack's, net.netfilter.nf_conntrack_NAME: "events", whether it sends any, is 0
- * for never, 1 for always, 2 for while somebody listens; "udp_timeout_stream" is in seconds.
+ * for never, 1 for always, 2 for while somebody listens; "udp_timeout" and
+ * "udp_timeout_stream" are in seconds.
  * Returns 0 or -errno.
  */
 int sysctl_conntrack(const char *name, int *ret_value);

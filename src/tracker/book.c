@@ -147,15 +147,15 @@ void book_take_event(struct book *book, const struct nlmsghdr *message)
 
 /*
  * Nobody tells when an entry was made. But of a datagram flow that has gone to another member
- * since, no packet has come for so long.
+ * since, no packet has come for so long. Which timeout an entry has: nf_conntrack_udp_packet().
  */
 static unsigned int age_of(const struct book *book, const struct entry *entry)
 {
+	unsigned int lasts = entry->assured ? book->udp_timeout_stream : book->udp_timeout;
 	unsigned int idle = 0;
 
-	if (entry->flow.protocol == IPPROTO_UDP && entry->left > 0 &&
-		entry->left < book->udp_timeout)
-		idle = book->udp_timeout - entry->left;
+	if (entry->flow.protocol == IPPROTO_UDP && entry->left > 0 && entry->left < lasts)
+		idle = lasts - entry->left;
 	return idle < FLOW_AGE_MAX ? idle : FLOW_AGE_MAX;
 }
 

@@ -133,6 +133,14 @@ static enum entry_life life_of(const struct attributes *message, uint8_t protoco
 	return answered ? ENTRY_LIVE : ENTRY_OPENING;
 }
 
+static bool is_assured(const struct attributes *message)
+{
+	uint32_t status = 0;
+
+	(void)read_bytes(message->at[CTA_STATUS], &status, sizeof(status));
+	return ntohl(status) & IPS_ASSURED;
+}
+
 static int read_entry(
 	const struct attributes *message, int family, bool destroyed, struct entry *ret_entry)
 {
@@ -161,6 +169,7 @@ static int read_entry(
 		.destroyed = destroyed,
 		.mirrored = side_equal(&reply.source, &original.destination) &&
 			    side_equal(&reply.destination, &original.source),
+		.assured = is_assured(message),
 		.answerer = reply.source.address,
 		.left = ntohl(left),
 	};

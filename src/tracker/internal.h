@@ -66,8 +66,9 @@ enum entry_life {
 struct entry {
 	struct flow flow; /* its original direction */
 	enum entry_life life;
-	bool destroyed;          /* the entry is no more */
-	bool mirrored;           /* the reply direction is the same, turned round: no NAT */
+	bool destroyed; /* the entry is no more */
+	bool mirrored;  /* the reply direction is the same, turned round: no NAT */
+	bool assured;   /* of UDP: more than a question and its answer, two seconds apart */
 	struct address answerer; /* who sends the replies */
 	unsigned int left;       /* seconds until it times out; 0: not told */
 };
@@ -123,7 +124,8 @@ enum flow_life { FLOW_GONE, FLOW_HALF_OPEN, FLOW_LIVE };
 struct book {
 	struct flow_set *flows;
 	struct tracker_ops ops;
-	unsigned int udp_timeout; /* seconds that an entry of UDP lasts after each packet */
+	/* Seconds that an entry of UDP lasts after each packet, and one that is assured. */
+	unsigned int udp_timeout, udp_timeout_stream;
 	struct local_addresses local;
 
 	/*

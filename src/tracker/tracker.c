@@ -132,12 +132,20 @@ static int request_dump(struct tracker *tracker, enum phase phase)
 	return r;
 }
 
+static void read_timeout(const char *name, unsigned int *timeout)
+{
+	int seconds;
+
+	if (sysctl_conntrack(name, &seconds) == 0 && seconds > 0)
+		*timeout = (unsigned int)seconds;
+}
+
 static int begin_dump(struct tracker *tracker)
 {
-	int timeout, r;
+	int r;
 
-	if (sysctl_conntrack("udp_timeout_stream", &timeout) == 0 && timeout > 0)
-		tracker->book.udp_timeout = (unsigned int)timeout;
+	read_timeout("udp_timeout", &tracker->book.udp_timeout);
+	read_timeout("udp_timeout_stream", &tracker->book.udp_timeout_stream);
 	r = book_begin_dump(&tracker->book);
 	if (r < 0)
 		return r;

@@ -109,12 +109,14 @@ void dumped_tcp(struct reader *r, uint16_t port, int tcp_state)
 	dumped(r, &entry);
 }
 
-void dumped_with_left(struct reader *r, uint8_t protocol, uint16_t port, uint32_t left)
+void dumped_with_left(
+	struct reader *r, uint8_t protocol, uint16_t port, uint32_t left, bool assured)
 {
 	struct entry_message entry = tcp(port, TCP_CONNTRACK_ESTABLISHED);
 
 	entry.protocol = protocol;
 	entry.left = left;
+	entry.assured = assured;
 	dumped(r, &entry);
 }
 

@@ -23,7 +23,8 @@ void dumped(struct reader *r, const struct entry_message *entry);
 void socket_seen(struct reader *r, const struct socket_message *socket);
 void event_of_tcp(struct reader *r, uint16_t port, int tcp_state);
 void destroyed(struct reader *r, uint16_t port);
-void dumped_with_left(struct reader *r, uint8_t protocol, uint16_t port, uint32_t left);
+void dumped_with_left(
+	struct reader *r, uint8_t protocol, uint16_t port, uint32_t left, bool assured);
 void dumped_tcp(struct reader *r, uint16_t port, int tcp_state);
 void give_addresses(struct reader *r);
 void sweep(struct reader *r);

@@ -180,16 +180,19 @@ static void test_dumped_flows_are_watched_until_an_event(void **state)
 /* For a datagram flow at least, it is told how long nothing has come. */
 static void test_a_dumped_flow_is_as_old_as_it_is_idle(void **state)
 {
-	static const uint32_t left[] = { 90, 120, 600, 0, 90 }, ages[] = { 30, 0, 0, 0, 0 };
+	static const uint32_t left[] = { 90, 120, 600, 0, 90, 28, 90 };
+	static const uint32_t ages[] = { 30, 0, 0, 0, 0, 2, 0 };
 	struct reader *r = *state;
 
-	r->book.udp_timeout = 120;
+	r->book.udp_timeout = 30;
+	r->book.udp_timeout_stream = 120;
 	for (size_t i = 0; i < ARRAY_SIZE(ages); i++) {
 		uint32_t now = flow_time(clock_now_ms(), 0);
 		size_t cursor = i;
 		struct flow flow;
 
-		dumped_with_left(r, i < 4 ? IPPROTO_UDP : IPPROTO_TCP, (uint16_t)(1 + i), left[i]);
+		dumped_with_left(
+			r, i == 4 ? IPPROTO_TCP : IPPROTO_UDP, (uint16_t)(1 + i), left[i], i < 5);
 		assert_true(flow_set_next(r->flows, &cursor, &flow));
 		assert_in_range(flow_set_since(r->flows, &flow) + ages[i], now, now + 1);
 	}
@@ -203,15 +206,15 @@ static void test_a_flow_dumped_again(void **state)
 	static const uint32_t ages[] = { 5, 5, 0 };
 	struct reader *r = *state;
 
-	r->book.udp_timeout = 120;
+	r->book.udp_timeout_stream = 120;
 	for (size_t i = 0; i < ARRAY_SIZE(ages); i++) {
 		uint32_t now = flow_time(clock_now_ms(), 0);
 		size_t cursor = i;
 		struct flow flow;
 
-		dumped_with_left(r, protocols[i], (uint16_t)(1 + i), left[i][0]);
+		dumped_with_left(r, protocols[i], (uint16_t)(1 + i), left[i][0], true);
 		flow_set_mark_stale(r->flows);
-		dumped_with_left(r, protocols[i], (uint16_t)(1 + i), left[i][1]);
+		dumped_with_left(r, protocols[i], (uint16_t)(1 + i), left[i][1], true);
 		assert_true(flow_set_next(r->flows, &cursor, &flow));
 		assert_in_range(flow_set_since(r->flows, &flow) + ages[i], now, now + 1);
 	}

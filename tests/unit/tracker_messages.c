@@ -49,8 +49,9 @@ struct nlmsghdr *put_entry(void *buffer, const struct entry_message *entry)
 	put_tuple(message, CTA_TUPLE_ORIG, entry, client, vip, entry->client_port, 80);
 	put_tuple(message, CTA_TUPLE_REPLY, entry, entry->answerer ? entry->answerer : vip, client,
 		80, entry->client_port);
-	mnl_attr_put_u32(
-		message, CTA_STATUS, htonl(IPS_CONFIRMED | (entry->answered ? IPS_SEEN_REPLY : 0)));
+	mnl_attr_put_u32(message, CTA_STATUS,
+		htonl(IPS_CONFIRMED | (entry->answered ? IPS_SEEN_REPLY : 0) |
+			(entry->assured ? IPS_ASSURED : 0)));
 	if (entry->left > 0)
 		mnl_attr_put_u32(message, CTA_TIMEOUT, htonl(entry->left));
 	if (entry->protocol == IPPROTO_TCP && entry->tcp_state >= 0) {

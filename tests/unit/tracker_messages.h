@@ -16,7 +16,8 @@ struct entry_message {
 	bool answered;
 	const char *answerer; /* NULL: the VIP */
 	const char *client;   /* NULL: 192.0.2.2 */
-	uint32_t left;        /* seconds; 0: not told */
+	bool assured;
+	uint32_t left; /* seconds; 0: not told */
 };
 
 struct nlmsghdr *put_entry(void *buffer, const struct entry_message *entry);

@@ -2,6 +2,7 @@
 #include "drover/cluster.h"
 
 #include "drover/array.h"
+#include "health.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,6 +29,7 @@ struct cluster {
 	size_t n_overrides;
 	struct duty *duties; /* in groups where this node is not standby */
 	size_t n_duties;
+	struct health health;
 };
 
 /* --- life ---------------------------------------------------------------- */
@@ -51,6 +53,7 @@ void cluster_free(struct cluster *cluster)
 	for (size_t i = 0; i < cluster->n_duties; i++)
 		free(cluster->duties[i].group);
 	free(cluster->duties);
+	health_done(&cluster->health);
 	free(cluster);
 }
 
@@ -383,7 +386,8 @@ struct conf *cluster_replace_conf(struct cluster *cluster, struct conf *conf)
 
 /* --- decisions --------------------------------------------------------------- */
 
-struct member_view cluster_view(const struct cluster *cluster, const struct conf_member *member)
+static struct member_view plain_view(
+	const struct cluster *cluster, const struct conf_member *member)
 {
 	const struct neighbour *neighbour = find_neighbour(cluster, &member->address);
 	struct member_view view = {
@@ -418,6 +422,70 @@ struct member_view cluster_view(const struct cluster *cluster, const struct conf
 	return view;
 }
 
+/* Group by pointer: the member is one of its array. */
+static size_t group_of(const struct conf *conf, const struct conf_member *member)
+{
+	size_t g = 0;
+
+	while (member < conf->groups[g].members ||
+		member >= conf->groups[g].members + conf->groups[g].n_members)
+		g++;
+	return g;
+}
+
+struct member_view cluster_view(const struct cluster *cluster, const struct conf_member *member)
+{
+	struct member_view view = plain_view(cluster, member);
+	const struct conf *conf = cluster->conf;
+	size_t g;
+
+	if (view.state != MEMBER_SERVING || health_is_empty(&cluster->health))
+		return view;
+	g = group_of(conf, member);
+	if (health_is_down(&cluster->health, g, (size_t)(member - conf->groups[g].members))) {
+		view.state = MEMBER_DOWN;
+		view.weight = 0;
+	}
+	return view;
+}
+
+/* --- health ----------------------------------------------------------------- */
+
+static bool serves(const struct conf_member *member, void *user_data)
+{
+	return plain_view(user_data, member).state == MEMBER_SERVING;
+}
+
+/* Who serves has changed, or who is healthy. */
+static int decide_health(struct cluster *cluster)
+{
+	return health_decide(&cluster->health, cluster->conf, serves, cluster);
+}
+
+int cluster_set_health(struct cluster *cluster, const char *group, const char *service,
+	const char *member, const struct cluster_health *health)
+{
+	int r = health_set(&cluster->health, group, service, member, health);
+
+	return r <= 0 ? r : decide_health(cluster);
+}
+
+struct cluster_share cluster_share(const struct cluster *cluster, const struct conf_group *group,
+	const struct conf_service *service, size_t member)
+{
+	return health_share(&cluster->health, (size_t)(group - cluster->conf->groups), group,
+		(size_t)(service - group->services), member);
+}
+
+bool cluster_service_failed(const struct cluster *cluster, const struct conf_group *group,
+	const struct conf_service *service)
+{
+	return health_failed(&cluster->health, (size_t)(group - cluster->conf->groups),
+		(size_t)(service - group->services));
+}
+
+/* --- readiness ---------------------------------------------------------------- */
+
 bool cluster_must_resolve(const struct cluster *cluster, const struct conf_group *group,
 	const struct conf_member *member)
 {
@@ -451,6 +519,8 @@ const char *member_state_name(enum member_state state)
 		return "disabled";
 	case MEMBER_UNREACHABLE:
 		return "unreachable";
+	case MEMBER_DOWN:
+		return "down";
 	}
 	return NULL;
 }

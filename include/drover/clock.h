@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The monotonic clock, which the event loop's timers go by. */
+/* The monotonic clock, which the event loop's timers go by; and that of people. */
 
 #include <stdint.h>
 #include <time.h>
@@ -10,6 +10,15 @@ static inline uint64_t clock_now_us(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Since the epoch; it may be set. */
+static inline uint64_t clock_epoch_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 

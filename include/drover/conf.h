@@ -194,6 +194,14 @@ struct conf_sync {
 	struct conf_location location;
 };
 
+/* Who may ask for metrics over HTTP. */
+struct conf_metrics {
+	bool present;
+	struct address listen;
+	uint16_t port;
+	struct conf_location location; /* of listen */
+};
+
 /* Another word for a command of drover-helper(8). */
 struct conf_verb {
 	char *meaning; /* "activate", "standby", … as drover.conf(5) has them */
@@ -211,6 +219,7 @@ struct conf {
 	bool counters;              /* count packets and bytes, per member and per service */
 	unsigned int pins;          /* the most flows that are pinned */
 	unsigned int takeover_wait; /* seconds that activation waits to know all flows */
+	bool told;         /* who serves is told at run time (conf_helper.h), to one node alone */
 	bool member_guard; /* as a member, drop what conntrack cannot place for some seconds */
 	char *control;     /* path of the control socket */
 	struct conf_check *checks; /* those of the file, and those that services name by a type */
@@ -218,6 +227,7 @@ struct conf {
 	struct conf_group *groups;
 	size_t n_groups;
 	struct conf_sync sync;
+	struct conf_metrics metrics;
 	struct conf_verb *verbs;
 	size_t n_verbs;
 	char **files; /* names of all files read; locations point here */
@@ -261,7 +271,7 @@ void conf_errors_done(struct conf_errors *errors);
 /*
  * A digest of what decides where flows go, as far as the file says it: groups, VIPs, members and
  * their weights, services. Equal on nodes whose files agree in that; order in the file does
- * not matter where it has no meaning. 0 without memory.
+ * not matter where it has no meaning. Of members that are told, none counts. 0 without memory.
  */
 uint64_t conf_fingerprint(const struct conf *conf);
 

@@ -342,6 +342,24 @@ static void check_sync(struct reader *reader)
 		fault_add(reader, sync->location, "sync has neither peers nor multicast");
 }
 
+/* What comes for a VIP is the members', or this host's only while it has the duty. */
+static void check_metrics(struct reader *reader)
+{
+	const struct conf *conf = reader->conf;
+	const struct conf_metrics *metrics = &conf->metrics;
+	char text[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; metrics->present && i < conf->n_groups; i++)
+		for (size_t j = 0; j < conf->groups[i].n_vips; j++) {
+			const struct prefix *vip = &conf->groups[i].vips[j].prefix;
+
+			if (prefix_contains(vip, &metrics->listen))
+				fault_add(reader, metrics->location,
+					"metrics: listen has an address of VIP %s",
+					prefix_format(vip, text));
+		}
+}
+
 void conf_check(struct reader *reader)
 {
 	const struct conf *conf = reader->conf;
@@ -351,4 +369,5 @@ void conf_check(struct reader *reader)
 	check_vip_overlaps(reader);
 	check_node(reader);
 	check_sync(reader);
+	check_metrics(reader);
 }

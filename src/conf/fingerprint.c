@@ -19,7 +19,7 @@ static void write_service(
 			service->all_members ? "" : group->members[service->members[i]].name);
 }
 
-static void write_group(FILE *file, const struct conf_group *group)
+static void write_group(FILE *file, const struct conf_group *group, bool told)
 {
 	for (size_t i = 0; i < group->n_vips; i++) {
 		char vip[PREFIX_TEXT_MAX];
@@ -27,7 +27,7 @@ static void write_group(FILE *file, const struct conf_group *group)
 		fprintf(file, "vip %s %s\n", group->name,
 			prefix_format(&group->vips[i].prefix, vip));
 	}
-	for (size_t i = 0; i < group->n_members; i++)
+	for (size_t i = 0; !told && i < group->n_members; i++)
 		if (!group->members[i].balancer_only && !group->members[i].retired)
 			fprintf(file, "member %s %s %u\n", group->name, group->members[i].name,
 				group->members[i].weight);
@@ -64,7 +64,7 @@ uint64_t conf_fingerprint(const struct conf *conf)
 	if (!file)
 		return 0;
 	for (size_t i = 0; i < conf->n_groups; i++)
-		write_group(file, &conf->groups[i]);
+		write_group(file, &conf->groups[i], conf->told);
 	if (fclose(file) != 0)
 		return 0;
 	return sum_of_lines(text);

@@ -228,6 +228,7 @@ void helper_complete(struct reader *reader)
 	const struct conf_helper *helper = reader->helper;
 	struct conf *conf = reader->conf;
 
+	conf->told = true;
 	if (conf->election == CONF_ELECTION_ALWAYS)
 		fault_add(reader, conf_nowhere(conf),
 			"election = \"always\" does not go with drover-helper: the cluster elects");

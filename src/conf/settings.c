@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The settings outside of groups: this host's own, and "sync". */
+/* The settings outside of groups: this host's own, "sync" and "metrics". */
 #include "reader.h"
 
 #include <ctype.h>
@@ -195,6 +195,38 @@ static void read_sync(struct reader *reader, const config_setting_t *setting, vo
 	reader_leave(reader);
 }
 
+/* --- metrics --------------------------------------------------------------- */
+
+static void read_listen(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	const char *text = config_setting_get_string(setting);
+	struct conf_location location = reader_locate(reader, setting);
+	struct conf_metrics metrics = { .present = true, .location = location };
+
+	if (endpoint_parse(text, &metrics.listen, &metrics.port) < 0)
+		fault_add(reader, location,
+			"listen \"%.64s\" is not ADDRESS:PORT with a port from 1 to 65535, an IPv6 "
+			"address in brackets",
+			text);
+	else if (address_is_multicast(&metrics.listen))
+		fault_add(reader, location, "listen \"%.64s\" is a multicast address", text);
+	else
+		*(struct conf_metrics *)object = metrics;
+}
+
+static void read_metrics(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	static const struct key keys[] = {
+		{ "listen", VALUE_TEXT, KEY_REQUIRED, read_listen },
+	};
+	struct scope scope = { .kind = "metrics" };
+	struct conf *conf = object;
+
+	reader_enter(reader, &scope);
+	reader_section(reader, setting, keys, ARRAY_SIZE(keys), &conf->metrics);
+	reader_leave(reader);
+}
+
 /* --- all of them --------------------------------------------------------- */
 
 void settings_read(struct reader *reader, const config_setting_t *root)
@@ -214,6 +246,7 @@ void settings_read(struct reader *reader, const config_setting_t *root)
 		{ "groups", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED | KEY_TOLD, group_read },
 		{ "sync", VALUE_SECTION, 0, read_sync },
 		{ "helper", VALUE_SECTION, 0, helper_read },
+		{ "metrics", VALUE_SECTION, 0, read_metrics },
 	};
 
 	reader_section(reader, root, keys, ARRAY_SIZE(keys), reader->conf);

@@ -4,6 +4,7 @@
 #include "drover/address.h"
 #include "drover/cleanup.h"
 #include "drover/control.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -245,4 +246,47 @@ int arguments_vips(int argument_count, char **arguments, json_t *request, char *
 		if (strcmp(arguments[0], actions[i]) == 0)
 			return add_name(request, "action", actions[i], reterr_why);
 	return refuse(reterr_why, "\"%s\" is neither up, down nor show", arguments[0]);
+}
+
+/* Reads seconds like "2" and "0.25", down to a millisecond. */
+static int seconds_parse(const char *text, unsigned int *ret_ms)
+{
+	static const unsigned int units[] = { 1000, 100, 10, 1 };
+	_cleanup_(free_p) char *whole = strndup(text, strcspn(text, "."));
+	const char *dot = strchr(text, '.');
+	size_t decimals = dot ? strlen(dot + 1) : 0;
+	unsigned int seconds, fraction = 0;
+
+	if (!whole || decimals >= ARRAY_SIZE(units) ||
+		number_parse(whole, WATCH_INTERVAL_MAX, &seconds) < 0 ||
+		(dot && number_parse(dot + 1, 999, &fraction) < 0))
+		return -EINVAL;
+	*ret_ms = seconds * 1000 + fraction * units[decimals];
+	return *ret_ms >= WATCH_INTERVAL_MIN_MS ? 0 : -ERANGE;
+}
+
+int arguments_watch(int argument_count, char **arguments, json_t *request, char **reterr_why)
+{
+	const char *interval = NULL, *count = NULL;
+	unsigned int interval_ms = 1000, n = 0;
+	int r = take_value(&argument_count, arguments, "--interval", "a number of seconds",
+		&interval, reterr_why);
+
+	if (r == 0)
+		r = take_value(
+			&argument_count, arguments, "--count", "a number", &count, reterr_why);
+	if (r == 0)
+		r = check_count(argument_count, arguments, 0, 0, reterr_why);
+	if (r < 0)
+		return r;
+	if (interval && seconds_parse(interval, &interval_ms) < 0)
+		return refuse(reterr_why,
+			"interval \"%s\" is not a number of seconds from 0.1 to %d", interval,
+			WATCH_INTERVAL_MAX);
+	if (count && (number_parse(count, INT32_MAX, &n) < 0 || n == 0))
+		return refuse(reterr_why, "count \"%s\" is not a number from 1", count);
+	if (json_object_set_new(request, "interval_ms", json_integer(interval_ms)) < 0 ||
+		json_object_set_new(request, "count", json_integer(n)) < 0)
+		return -ENOMEM;
+	return 0;
 }

@@ -13,4 +13,5 @@ int arguments_flows(int argument_count, char **arguments, json_t *request, char 
 int arguments_weight(int argument_count, char **arguments, json_t *request, char **reterr_why);
 int arguments_reload(int argument_count, char **arguments, json_t *request, char **reterr_why);
 int arguments_explain(int argument_count, char **arguments, json_t *request, char **reterr_why);
+int arguments_watch(int argument_count, char **arguments, json_t *request, char **reterr_why);
 int arguments_vips(int argument_count, char **arguments, json_t *request, char **reterr_why);

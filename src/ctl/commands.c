@@ -6,6 +6,7 @@
 #include "drover/conf.h"
 #include "local.h"
 #include "vips.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <string.h>
@@ -28,6 +29,10 @@ static const struct command commands[] = {
 		arguments_flows, render_flows, "ok", ANSWER_MS },
 	{ "rules", "", "the ruleset that drover keeps, as an nft script", arguments_none,
 		render_rules, "ok", ANSWER_MS },
+	{ "metrics", "", "what can be measured, in the text format of Prometheus", arguments_none,
+		render_metrics, "ok", ANSWER_MS },
+	{ "watch", "[--interval S] [--count N]", "rates of members and services, as they change",
+		arguments_watch, NULL, NULL, 0, .follow = watch_follow },
 	{ "explain", "PROTO CLIENT:PORT VIP:PORT [--without MEMBER]",
 		"which member a flow goes to, and why", arguments_explain, render_explain, "ok",
 		ANSWER_MS },

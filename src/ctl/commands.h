@@ -19,6 +19,11 @@ typedef int (*request_builder_t)(
  */
 typedef int (*answerer_t)(const json_t *request, json_t **ret_reply);
 
+/*
+ * Asks again and again, and shows the answers. Returns the exit status, having said what is wrong.
+ */
+typedef int (*follower_t)(const struct view *view, const char *socket_path, bool json);
+
 struct command {
 	const char *name;
 	const char *arguments; /* as usage shows them */
@@ -29,6 +34,7 @@ struct command {
 	int timeout_ms;
 	answerer_t answer; /* NULL: the daemon is asked */
 	int (*run)(const struct command *command, int argument_count, char **arguments);
+	follower_t follow; /* NULL: one answer is all */
 };
 
 /*

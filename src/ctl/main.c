@@ -5,6 +5,7 @@
 #include "drover/conf.h"
 #include "drover/control.h"
 #include "local.h"
+#include "reply.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -50,33 +51,12 @@ static int complain_memory(void)
 	return STATUS_REFUSED;
 }
 
-static const char *reason_of(int error)
-{
-	switch (error) {
-	case -ENOENT:
-		return "it is not running (there is no such socket)";
-	case -ECONNREFUSED:
-		return "it is not running (nobody listens on the socket)";
-	case -EACCES:
-	case -EPERM:
-		return "permission denied (who may write to the socket may connect)";
-	case -ETIMEDOUT:
-		return "it does not answer (timed out)";
-	case -EBADMSG:
-		return "its answer is not understood";
-	case -ECONNRESET:
-		return "it closed the connection without an answer";
-	default:
-		return strerror(-error);
-	}
-}
-
 static int complain_no_daemon(const char *socket_path, int error)
 {
 	struct view view = view_of(stderr, NULL);
 
 	view_line(&view, TEXT_PLAIN, "droverctl: cannot ask the daemon at %s: %s", socket_path,
-		reason_of(error));
+		reply_reason(error));
 	return STATUS_NO_DAEMON;
 }
 
@@ -176,6 +156,11 @@ static int run_command(const struct options *options, int argument_count, char *
 	r = build_request(command, argument_count - 1, arguments + 1, &request);
 	if (r != STATUS_OK)
 		return r;
+	if (command->follow) {
+		struct view view = view_of(stdout, request);
+
+		return command->follow(&view, options->socket_path, options->json);
+	}
 	if (command->answer) {
 		if (command->answer(request, &reply) < 0)
 			return complain_memory();

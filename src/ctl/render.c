@@ -74,11 +74,10 @@ void render_services(struct view *view, const json_t *reply)
 	view_table(view, table, "");
 }
 
-/* The text goes to files and to nft -f, so its layout is kept as it is. */
-void render_rules(struct view *view, const json_t *reply)
+/* The text goes to files and programs, so its layout is kept as it is. */
+static void print_text(struct view *view, const char *text)
 {
-	const char *rules = reply_text(reply, "rules");
-	_cleanup_(free_p) char *escaped = text_escape(rules, true);
+	_cleanup_(free_p) char *escaped = text_escape(text, true);
 
 	if (!escaped) {
 		view->error = -ENOMEM;
@@ -87,6 +86,16 @@ void render_rules(struct view *view, const json_t *reply)
 	fputs(escaped, view->out);
 	if (*escaped && escaped[strlen(escaped) - 1] != '\n')
 		fputc('\n', view->out);
+}
+
+void render_rules(struct view *view, const json_t *reply)
+{
+	print_text(view, reply_text(reply, "rules"));
+}
+
+void render_metrics(struct view *view, const json_t *reply)
+{
+	print_text(view, reply_text(reply, "metrics"));
 }
 
 static void explain_field(struct view *view, const char *name, const char *value, const char *more)

@@ -30,6 +30,7 @@ void render_members(struct view *view, const json_t *reply);
 void render_services(struct view *view, const json_t *reply);
 void render_flows(struct view *view, const json_t *reply);
 void render_rules(struct view *view, const json_t *reply);
+void render_metrics(struct view *view, const json_t *reply);
 void render_explain(struct view *view, const json_t *reply);
 void render_ready(struct view *view, const json_t *reply);
 void render_duty(struct view *view, const json_t *reply);   /* activate, standby */
@@ -37,8 +38,17 @@ void render_member(struct view *view, const json_t *reply); /* drain, enable, di
 void render_reload(struct view *view, const json_t *reply);
 void render_vips(struct view *view, const json_t *reply);
 
+/* Prints a reply that rates_compute() has completed, in so many columns. */
+void render_watch(struct view *view, const json_t *reply, size_t columns);
+
+/* Prints what is wrong, as the status has it: lines that begin with "PROBLEM:". */
+void render_problems(struct view *view, const json_t *reply);
+
 /* Prints why the daemon refused: "droverctl: COMMAND: error", and its list of errors. */
 void render_refusal(struct view *view, const json_t *reply);
+
+/* The colour of a member's state. */
+enum text_paint render_state_paint(const char *state);
 
 /* Prints a table of members, with an indent, and what of it was set at run time. */
 void render_member_table(struct view *view, const json_t *members, const char *indent);

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-static enum text_paint state_paint(const char *state)
+enum text_paint render_state_paint(const char *state)
 {
 	if (strcmp(state, "serving") == 0)
 		return TEXT_GOOD;
@@ -79,7 +79,7 @@ static void add_member(struct table *table, const json_t *member, const char *we
 	table_add(table, TEXT_PLAIN, "%s", reply_text(member, "name"));
 	table_add(table, TEXT_PLAIN, "%s", reply_text(member, "address"));
 	table_add(table, TEXT_PLAIN, "%s", reply_text(member, "mac"));
-	table_add(table, state_paint(state), "%s%s", state, state_is_set(member) ? "*" : "");
+	table_add(table, render_state_paint(state), "%s%s", state, state_is_set(member) ? "*" : "");
 	table_add(table, TEXT_PLAIN, "%s%s", reply_number(member, "weight", number),
 		weight_is_set(member) ? "*" : weight_pad);
 	add_share(table, member);
@@ -169,7 +169,7 @@ static void print_group_problem(struct view *view, const json_t *group)
 		reply_text_or(group, "reason", "no reason given"));
 }
 
-static void print_problems(struct view *view, const json_t *reply)
+void render_problems(struct view *view, const json_t *reply)
 {
 	const json_t *interface = json_object_get(reply, "interface");
 	const json_t *kernel = json_object_get(reply, "kernel");
@@ -290,7 +290,7 @@ void render_status(struct view *view, const json_t *reply)
 	const json_t *groups = json_object_get(reply, "groups"), *group;
 	size_t i;
 
-	print_problems(view, reply);
+	render_problems(view, reply);
 	print_node(view, reply);
 	print_shield(view, reply);
 	print_guard(view, reply);

@@ -4,6 +4,7 @@
 #include "drover/cleanup.h"
 #include "text.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -76,4 +77,25 @@ char *reply_join(const json_t *object, const char *key, const char *separator)
 	if (end == joined)
 		strcpy(joined, "-");
 	return take_ptr(joined);
+}
+
+const char *reply_reason(int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return "it is not running (there is no such socket)";
+	case -ECONNREFUSED:
+		return "it is not running (nobody listens on the socket)";
+	case -EACCES:
+	case -EPERM:
+		return "permission denied (who may write to the socket may connect)";
+	case -ETIMEDOUT:
+		return "it does not answer (timed out)";
+	case -EBADMSG:
+		return "its answer is not understood";
+	case -ECONNRESET:
+		return "it closed the connection without an answer";
+	default:
+		return strerror(-error);
+	}
 }

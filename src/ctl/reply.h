@@ -35,3 +35,6 @@ bool reply_is_false(const json_t *object, const char *key);
  * none, NULL without memory.
  */
 char *reply_join(const json_t *object, const char *key, const char *separator);
+
+/* Why there is none: what an error of control_ask() means to an operator. */
+const char *reply_reason(int error);

@@ -110,16 +110,35 @@ const char *text_short(uint64_t value, unsigned int base, char buffer[static TEX
 	return buffer;
 }
 
+/* Columns that a share of the width takes, rounded. */
+static size_t bar_length(double share, size_t width)
+{
+	size_t length;
+
+	if (!(share > 0))
+		return 0;
+	if (share >= 1)
+		return width;
+	length = (size_t)(share * (double)width + 0.5);
+	return length > 0 ? length : 1;
+}
+
+const char *text_bar_marked(double share, double mark, size_t width, char *buffer)
+{
+	size_t length = bar_length(share, width), place = bar_length(mark, width);
+
+	memset(buffer, ' ', width);
+	memset(buffer, '#', length);
+	if (place > 0)
+		buffer[place - 1] = '|';
+	buffer[length > place ? length : place] = '\0';
+	return buffer;
+}
+
 const char *text_bar(double share, char buffer[static TEXT_BAR_MAX])
 {
-	size_t length = 0;
+	size_t length = bar_length(share, TEXT_BAR_MAX - 1);
 
-	if (share >= 1)
-		length = TEXT_BAR_MAX - 1;
-	else if (share > 0)
-		length = (size_t)(share * (TEXT_BAR_MAX - 1) + 0.5);
-	if (length == 0 && share > 0)
-		length = 1;
 	memset(buffer, '#', length);
 	buffer[length] = '\0';
 	return buffer;

@@ -37,5 +37,12 @@ void text_paint(FILE *out, bool colour, enum text_paint paint, const char *text)
 /* Writes "4.2M": exact below 10000, then cut (never rounded up) to two or three digits. */
 const char *text_short(uint64_t value, unsigned int base, char buffer[static TEXT_SHORT_MAX]);
 
+/*
+ * Writes a bar of so many columns, at least one, for a whole of 1: '#' up to the share, and '|'
+ * where the mark is. A share or mark above zero has at least one; blanks at the end are left out.
+ * The buffer holds width + 1 bytes.
+ */
+const char *text_bar_marked(double share, double mark, size_t width, char *buffer);
+
 /* Writes a bar of one '#' for each 10 %, at least one for a share above zero. */
 const char *text_bar(double share, char buffer[static TEXT_BAR_MAX]);

@@ -215,8 +215,7 @@ static json_t *command_members(struct engine *engine, const json_t *request)
 
 static json_t *command_services(struct engine *engine, const json_t *request)
 {
-	(void)request;
-	return report_services(engine);
+	return report_services(engine, json_is_true(json_object_get(request, "brief")));
 }
 
 static json_t *command_flows(struct engine *engine, const json_t *request)
@@ -234,6 +233,14 @@ static json_t *command_ready(struct engine *engine, const json_t *request)
 	return report_ready(engine);
 }
 
+static json_t *command_metrics(struct engine *engine, const json_t *request)
+{
+	_cleanup_(free_p) char *text = engine_metrics(engine);
+
+	(void)request;
+	return text ? json_pack("{s:b, s:s}", "ok", true, "metrics", text) : NULL;
+}
+
 json_t *commands_handle(const json_t *request, void *user_data)
 {
 	static const struct {
@@ -247,6 +254,7 @@ json_t *commands_handle(const json_t *request, void *user_data)
 		{ "rules", command_rules },
 		{ "explain", command_explain },
 		{ "ready", command_ready },
+		{ "metrics", command_metrics },
 		{ "activate", command_activate },
 		{ "standby", command_standby },
 		{ "drain", command_drain },

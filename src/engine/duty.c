@@ -170,7 +170,18 @@ void duty_set_arp_sysctls(const char *interface)
 	}
 }
 
-void duty_check_port_ranges(const struct conf *conf)
+static bool has_outgoing(const struct conf *conf, const struct port_range *range)
+{
+	const struct conf_member *self = conf ? conf_find_member(conf, conf->node) : NULL;
+
+	for (size_t i = 0; self && i < self->n_outgoing; i++)
+		if (self->outgoing[i].range.first == range->first &&
+			self->outgoing[i].range.last == range->last)
+			return true;
+	return false;
+}
+
+void duty_check_port_ranges(const struct conf *conf, const struct conf *previous)
 {
 	unsigned int first, last;
 
@@ -184,7 +195,8 @@ void duty_check_port_ranges(const struct conf *conf)
 			const struct conf_outgoing *outgoing = &self->outgoing[i];
 			char range[PORT_RANGE_TEXT_MAX];
 
-			if (outgoing->range.first > last || outgoing->range.last < first)
+			if (outgoing->range.first > last || outgoing->range.last < first ||
+				has_outgoing(previous, &outgoing->range))
 				continue;
 			log_warning("%s:%u: outgoing range %s of %s lies within "
 				    "net.ipv4.ip_local_port_range %u-%u: the system may give "

@@ -34,5 +34,8 @@ uint64_t duty_announce(struct duty *duty, const struct cluster *cluster);
 /* Sets the ARP sysctls of a member on the interface. Logs what it changed. */
 void duty_set_arp_sysctls(const char *interface);
 
-/* Warns of outgoing port ranges of this host that the system may hand out as ephemeral ports. */
-void duty_check_port_ranges(const struct conf *conf);
+/*
+ * Warns of outgoing port ranges of this host that the system may hand out as ephemeral ports.
+ * Those that were in the previous configuration (may be NULL) have been spoken of.
+ */
+void duty_check_port_ranges(const struct conf *conf, const struct conf *previous);

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include "commands.h"
+#include "drover/clock.h"
 #include "drover/log.h"
 #include "overrides.h"
 #include "retired.h"
@@ -158,7 +159,7 @@ static int start(struct engine *engine)
 		return r;
 	engine_begin_learning(engine);
 	engine_resolve_members(engine);
-	duty_check_port_ranges(conf);
+	duty_check_port_ranges(conf, NULL);
 	if (!cluster_link(engine->cluster)->present)
 		log_warning("interface %s is not there yet", conf->interface);
 	engine_request_reconcile(engine);
@@ -168,6 +169,7 @@ static int start(struct engine *engine)
 		log_error("cannot listen on %s: %s", conf->control, strerror(-r));
 		return r;
 	}
+	engine_open_listener(engine);
 	r = sd_event_set_watchdog(engine->event, true);
 	if (r >= 0 && engine->front->start)
 		r = engine->front->start(engine, engine->event, engine->front->user_data);
@@ -178,6 +180,7 @@ static void engine_done(struct engine *engine)
 {
 	takeover_done(&engine->takeover);
 	control_server_free(engine->control);
+	engine_close_listener(engine);
 	engine_close_sync(engine);
 	engine_close_flows(engine);
 	plan_free(engine->plan);
@@ -204,6 +207,7 @@ int engine_run(struct conf *conf, const struct engine_front *front)
 		.front = front,
 		.claim = -1,
 		.tables = table_cache_new(),
+		.started_us = clock_epoch_us(),
 	};
 	int r;
 

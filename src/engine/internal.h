@@ -9,6 +9,7 @@
 #include "drover/cluster.h"
 #include "drover/control.h"
 #include "drover/engine.h"
+#include "drover/http.h"
 #include "drover/link.h"
 #include "drover/plan.h"
 #include "drover/sync.h"
@@ -45,6 +46,8 @@ struct engine {
 	struct table_cache *tables; /* of the last plan, for the next */
 	struct plan *plan; /* what the kernel was last told; borrows from the configuration */
 	struct control_server *control;
+	struct http_server *listener;   /* NULL: nobody can ask for metrics over HTTP */
+	uint64_t started_us;            /* since the epoch */
 	struct conf_errors conf_errors; /* of the last reload, if it was refused */
 	bool foreign_change;
 	uint64_t last_reconcile_us; /* how long it took */
@@ -167,6 +170,19 @@ uint64_t engine_next_epoch(const struct engine *engine, const char *group);
  * is one whose are not, or NULL if it is too early to tell.
  */
 bool engine_knows_flows(const struct engine *engine, const char **ret_waits_for);
+
+/* --- listener.c ------------------------------------------------------------------- */
+
+/* Has metrics answered over HTTP, if the configuration says so. A failure is logged, and no more.
+ */
+void engine_open_listener(struct engine *engine);
+void engine_close_listener(struct engine *engine);
+
+/* The same after a reload; old is the configuration before it. */
+void engine_reload_listener(struct engine *engine, const struct conf *old);
+
+/* What there is to measure, as metrics.h has it: a new string, NULL without memory. */
+char *engine_metrics(struct engine *engine);
 
 /* --- reload.c -------------------------------------------------------------------- */
 

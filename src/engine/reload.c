@@ -98,10 +98,11 @@ static int merge_conf(struct engine *engine, struct conf *conf)
 	keep_duty(engine->cluster, old);
 	forget_members(engine, old);
 	engine_resolve_members(engine);
-	duty_check_port_ranges(conf);
+	duty_check_port_ranges(conf, old);
 	engine_place_vips(engine, old);
 	engine_reload_flows(engine);
 	engine_reload_sync(engine);
+	engine_reload_listener(engine, old);
 	r = engine_reconcile(engine);
 	/* The old plan borrows from the configuration that goes. */
 	if (engine->plan == before) {

@@ -167,35 +167,49 @@ json_t *report_members(struct engine *engine)
 
 /* --- services ------------------------------------------------------------------------------ */
 
-static json_t *service_entry(
-	const json_t *counters, const struct conf_group *group, const struct conf_service *service)
+static json_t *members_of(const struct conf_group *group, const struct conf_service *service)
 {
-	_cleanup_(free_p) char *ports = ports_format(service->ports, service->n_ports);
-	json_t *members = json_array(), *entry;
+	json_t *members = json_array();
 
 	for (size_t i = 0; i < service->n_members; i++)
 		json_array_append_new(
 			members, json_string(group->members[service->members[i]].name));
-	entry = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "group", group->name, "name",
+	return members;
+}
+
+static json_t *service_entry(const json_t *counters, const struct conf_group *group,
+	const struct conf_service *service, bool brief)
+{
+	_cleanup_(free_p) char *ports = ports_format(service->ports, service->n_ports);
+	json_t *entry = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "group", group->name, "name",
 		service->name, "protocol", conf_protocol_name(service->protocol), "ports",
 		ports ? ports : "", "scheduler", conf_scheduler_name(service->scheduler), "check",
-		text(service->check), "members", members);
+		text(service->check));
+
+	if (!brief)
+		json_object_set_new(entry, "members", members_of(group, service));
 	add_counters(entry, counters, "service", group, service->name);
 	return entry;
 }
 
-json_t *report_services(struct engine *engine)
+static json_t *services_of(struct engine *engine, const json_t *counters, bool brief)
 {
 	const struct conf *conf = cluster_conf(engine->cluster);
-	_cleanup_(json_decref_p) json_t *counters = read_counters(engine);
 	_cleanup_(json_decref_p) json_t *list = json_array();
 
 	for (size_t i = 0; i < conf->n_groups; i++)
 		for (size_t j = 0; j < conf->groups[i].n_services; j++)
-			json_array_append_new(
-				list, service_entry(counters_of(engine, &conf->groups[i], counters),
-					      &conf->groups[i], &conf->groups[i].services[j]));
+			json_array_append_new(list,
+				service_entry(counters_of(engine, &conf->groups[i], counters),
+					&conf->groups[i], &conf->groups[i].services[j], brief));
 	return json_pack("{s:b, s:O}", "ok", true, "services", list);
+}
+
+json_t *report_services(struct engine *engine, bool brief)
+{
+	_cleanup_(json_decref_p) json_t *counters = read_counters(engine);
+
+	return services_of(engine, counters, brief);
 }
 
 /* --- readiness ------------------------------------------------------------------------------- */
@@ -293,10 +307,9 @@ static json_t *interface_entry(const struct cluster *cluster)
 		mac_text(link->present, &link->mac));
 }
 
-json_t *report_status(struct engine *engine)
+static json_t *status_of(struct engine *engine, const json_t *counters)
 {
 	const struct conf *conf = cluster_conf(engine->cluster);
-	_cleanup_(json_decref_p) json_t *counters = read_counters(engine);
 	_cleanup_(json_decref_p) json_t *groups = json_array();
 	size_t n_overrides = 0;
 
@@ -313,6 +326,21 @@ json_t *report_status(struct engine *engine)
 		"shield", shield_entry(counters), "guard", guard_entry(&engine->keeper, counters),
 		"flows", report_flow_totals(engine), "sync", report_sync(engine), "overrides",
 		(json_int_t)n_overrides, "groups", groups);
+}
+
+json_t *report_status(struct engine *engine)
+{
+	_cleanup_(json_decref_p) json_t *counters = read_counters(engine);
+
+	return status_of(engine, counters);
+}
+
+json_t *report_all(struct engine *engine)
+{
+	_cleanup_(json_decref_p) json_t *counters = read_counters(engine);
+
+	return json_pack("{s:o, s:o, s:o}", "status", status_of(engine, counters), "services",
+		services_of(engine, counters, true), "flows", report_flows(engine, NULL, false));
 }
 
 /* --- explain

@@ -8,8 +8,13 @@
 /* Each returns a new reference, NULL without memory. */
 json_t *report_status(struct engine *engine);
 json_t *report_members(struct engine *engine);
-json_t *report_services(struct engine *engine);
 json_t *report_ready(struct engine *engine);
+
+/* brief: without the members of each, which are many where services are. */
+json_t *report_services(struct engine *engine, bool brief);
+
+/* {"status", "services", "flows"}: these replies, of one moment; services in brief. */
+json_t *report_all(struct engine *engine);
 
 /* Of one member or, with NULL, all; with_list also flow by flow, up to 50000. */
 json_t *report_flows(const struct engine *engine, const char *member, bool with_list);

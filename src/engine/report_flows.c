@@ -4,6 +4,7 @@
 
 #include "drover/clock.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -100,17 +101,33 @@ json_t *report_flow_totals(const struct engine *engine)
 		"events", (json_int_t)stats.n_events, "overruns", (json_int_t)stats.n_overruns);
 }
 
-static size_t count_pins(const struct plan *plan, const char *owner)
+static int compare_names(const void *a, const void *b)
 {
-	size_t n = 0;
+	const char *const *x = a, *const *y = b;
 
+	return strcmp(*x, *y);
+}
+
+/* Adds up the pins of each of these names, which are sorted. Pins are many: one pass over them. */
+static int count_pins(const struct plan *plan, const char **names, size_t n, size_t *counts)
+{
 	for (size_t i = 0; plan && i < plan->n_groups; i++) {
 		const struct plan_group *group = &plan->groups[i];
+		_cleanup_(free_p) size_t *of_member = calloc(group->n_members, sizeof(*of_member));
 
+		if (!of_member && group->n_members > 0)
+			return -ENOMEM;
 		for (size_t j = 0; j < group->n_pins; j++)
-			n += strcmp(group->members[group->pins[j].member].name, owner) == 0;
+			of_member[group->pins[j].member]++;
+		for (size_t m = 0; m < group->n_members; m++) {
+			const char **found = bsearch(
+				&group->members[m].name, names, n, sizeof(*names), compare_names);
+
+			if (found)
+				counts[found - names] += of_member[m];
+		}
 	}
-	return n;
+	return 0;
 }
 
 /* Where what is known of a member's flows comes from. */
@@ -126,13 +143,13 @@ static const char *source_of(const struct engine *engine, const char *owner)
 	return "unknown";
 }
 
-static json_t *owner_entry(const struct engine *engine, const char *owner)
+static json_t *owner_entry(const struct engine *engine, const char *owner, size_t n_pins)
 {
 	const struct flow_set *flows = ledger_find(engine->flows.ledger, owner);
 
 	return json_pack("{s:s, s:s, s:I, s:I}", "name", owner, "source", source_of(engine, owner),
 		"flows", (json_int_t)(flows ? flow_set_count(flows) : 0), "pinned",
-		(json_int_t)count_pins(engine->plan, owner));
+		(json_int_t)n_pins);
 }
 
 static json_t *endpoint_text(const struct address *address, uint16_t port)
@@ -162,13 +179,6 @@ static void list_flows(const struct engine *engine, const char *owner, json_t *l
 		json_array_append_new(list, flow_entry(engine, owner, &flow));
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	const char *const *x = a, *const *y = b;
-
-	return strcmp(*x, *y);
-}
-
 /* The names of all members, each once; those that only balance own nothing. */
 static size_t collect_members(const struct conf *conf, const char **names)
 {
@@ -190,17 +200,20 @@ json_t *report_flows(const struct engine *engine, const char *member, bool with_
 	const struct conf *conf = cluster_conf(engine->cluster);
 	_cleanup_(free_p)
 		const char **names = calloc(conf->n_groups * CONF_MEMBERS_MAX, sizeof(*names));
+	_cleanup_(free_p) size_t *pins = calloc(conf->n_groups * CONF_MEMBERS_MAX, sizeof(*pins));
 	_cleanup_(json_decref_p) json_t *members = json_array(), *list = json_array();
 	json_t *reply;
 	size_t n;
 
-	if (!names)
+	if (!names || !pins)
 		return NULL;
 	n = collect_members(conf, names);
+	if (count_pins(engine->plan, names, n, pins) < 0)
+		return NULL;
 	for (size_t i = 0; i < n; i++) {
 		if (member && strcmp(member, names[i]) != 0)
 			continue;
-		json_array_append_new(members, owner_entry(engine, names[i]));
+		json_array_append_new(members, owner_entry(engine, names[i], pins[i]));
 		if (with_list)
 			list_flows(engine, names[i], list);
 	}

@@ -21,6 +21,7 @@ PARTS = {
     "read_balancer_only": "Balancers",
     "service_read": "Services",
     "read_sync": "Sync",
+    "read_metrics": "Metrics",
 }
 
 
@@ -175,7 +176,7 @@ def test_commands_of_droverctl():
 def test_the_daemon_has_these_commands():
     source = (REPOSITORY / "src/engine/commands.c").read_text()
     answered = re.findall(r'\{ "(\w+)", command_\w+ \}', source)
-    assert sorted([*answered, "import", "keygen", "vips"]) == sorted(helped_commands())
+    assert sorted([*answered, "import", "keygen", "vips", "watch"]) == sorted(helped_commands())
 
 
 def test_replies_of_droverctl_name_every_field(cluster):
@@ -183,7 +184,9 @@ def test_replies_of_droverctl_name_every_field(cluster):
     replies = section(page("droverctl.8"), "JSON REPLIES")
     node = cluster["fe5"]
     flow = ("tcp", "192.0.2.200:40001", "192.0.2.100:80", "--without", "fe6")
-    asked = [node.ctl(command) for command in ("status", "members", "services", "rules", "ready")]
+    asked = [node.ctl(command) for command in ("status", "members", "services", "rules", "ready",
+                                               "metrics")]
+    asked += [node.ctl("watch", "--interval", "0.1", "--count", "1")]
     asked += [node.ctl("explain", *flow), node.ctl("activate"), node.ctl("drain", "fe6"),
               node.ctl("reload", "--reset")]
     names = set().union(*(field_names(reply) for reply in asked)) - {"ok"}

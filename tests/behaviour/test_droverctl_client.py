@@ -483,8 +483,8 @@ def test_usage_errors(arguments, message):
     assert done.returncode == 2
 
 
-ALL = "status members services flows rules explain activate standby drain enable disable weight " \
-      "reload ready vips keygen import"
+ALL = "status members services flows rules metrics watch explain activate standby drain enable " \
+      "disable weight reload ready vips keygen import"
 
 
 @pytest.mark.parametrize("name, message", [
@@ -651,6 +651,9 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     (["vips", "show", ""], ["-f", "-i", "-c"]),
     (["vips", "up", "-i", "l"], ["lo"]),
     (["vips", "up", "-f", "/etc/hostn"], ["/etc/hostname"]),
+    (["watch", "--i"], ["--interval"]),
+    (["watch", "--interval", ""], []),
+    (["watch", "--interval", "2", ""], ["--interval", "--count"]),
     (["status", ""], []),
 ])
 def test_completion(tmp_path, words, expected):

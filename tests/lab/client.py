@@ -52,7 +52,7 @@ def local_end(spec, index):
     address, first_port = spec.get("from", ["", 0])
     sources = spec.get("sources")
     if sources:
-        return sources[index % len(sources)], first_port
+        address = sources[index % len(sources)]
     return address, first_port + index if first_port else 0
 
 

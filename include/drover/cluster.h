@@ -85,7 +85,7 @@ const struct cluster_override *cluster_find_override(
 /* What a check found about a member in one service. */
 struct cluster_health {
 	bool down;
-	uint64_t since; /* grows with time: of those that are down, who was first */
+	uint64_t since;       /* grows with time: of those that are down, who was first */
 	unsigned int percent; /* of its weight, 1..100, while it starts slowly; when not down */
 };
 
@@ -105,8 +105,8 @@ struct cluster_share {
 /*
  * member is an index into the members of the group. As many members as the service's min_up stay
  * whatever checks find: the first to go down are the first to be taken out. Should all go, fail
- * says whether they do. A member that is out of all services with a check is so of those without, too,
- * unless these would then have nobody.
+ * says whether they do. A member that is out of all services with a check is so of those without,
+ * too, unless these would then have nobody.
  */
 struct cluster_share cluster_share(const struct cluster *cluster, const struct conf_group *group,
 	const struct conf_service *service, size_t member);

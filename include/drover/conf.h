@@ -98,12 +98,8 @@ enum conf_check_type {
 struct conf_check {
 	char *name;
 	enum conf_check_type type;
-	bool by_address; /* asks the member's own address, not a VIP */
-	bool udp;        /* sip, dns, send: by datagrams */
-	bool tls;
-	bool verify;       /* the certificate: by the system's authorities, for server_name */
-	char *server_name; /* NULL: none is sent */
-	uint16_t port;     /* 0: the service's first */
+	bool udp;                             /* sip, dns, send: by datagrams */
+	uint16_t port;                        /* 0: the service's first */
 	unsigned int interval_ms, timeout_ms; /* timeout_ms <= interval_ms */
 	unsigned int rise, fall;
 	unsigned int jitter;         /* percent of the interval */
@@ -160,12 +156,12 @@ struct conf_service {
 	 * seconds, 1..CONF_PERSISTENCE_MAX; 0: no longer than the scheduler says.
 	 */
 	unsigned int persistence;
-	char *check;             /* NULL if none, else the name of … */
-	size_t check_index;      /* … the one in conf.checks */
+	char *check;        /* NULL if none, else the name of … */
+	size_t check_index; /* … the one in conf.checks */
 	enum conf_fail fail;
 	unsigned int min_up;     /* members that no check takes out, whatever it finds */
 	unsigned int slow_start; /* seconds until a member that has come back has its full weight */
-	size_t *members; /* indices into the group's members, ascending; always filled */
+	size_t *members;         /* indices into the group's members, ascending; always filled */
 	size_t n_members;
 	bool all_members; /* the setting was absent: every member (not balancer_only) */
 	struct conf_location location;

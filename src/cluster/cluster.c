@@ -32,6 +32,8 @@ struct cluster {
 	struct health health;
 };
 
+static void decide_health(struct cluster *cluster);
+
 /* --- life ---------------------------------------------------------------- */
 
 struct cluster *cluster_new(struct conf *conf)
@@ -43,13 +45,22 @@ struct cluster *cluster_new(struct conf *conf)
 	return cluster;
 }
 
+static void forget_overrides(struct cluster *cluster)
+{
+	for (size_t i = 0; i < cluster->n_overrides; i++)
+		free(cluster->overrides[i].member);
+	free(cluster->overrides);
+	cluster->overrides = NULL;
+	cluster->n_overrides = 0;
+}
+
 void cluster_free(struct cluster *cluster)
 {
 	if (!cluster)
 		return;
 	conf_free(cluster->conf);
 	free(cluster->neighbours);
-	cluster_reset_overrides(cluster);
+	forget_overrides(cluster);
 	for (size_t i = 0; i < cluster->n_duties; i++)
 		free(cluster->duties[i].group);
 	free(cluster->duties);
@@ -209,6 +220,7 @@ int cluster_set_neighbour(
 		if (!neighbour)
 			return 0;
 		remove_neighbour(cluster, neighbour);
+		decide_health(cluster);
 		return 1;
 	}
 	if (neighbour) {
@@ -225,6 +237,7 @@ int cluster_set_neighbour(
 	cluster->neighbours = grown;
 	cluster->neighbours[cluster->n_neighbours++] = (struct neighbour){ .address = *address,
 		.mac = *mac };
+	decide_health(cluster);
 	return 1;
 }
 
@@ -232,11 +245,8 @@ int cluster_set_neighbour(
 
 void cluster_reset_overrides(struct cluster *cluster)
 {
-	for (size_t i = 0; i < cluster->n_overrides; i++)
-		free(cluster->overrides[i].member);
-	free(cluster->overrides);
-	cluster->overrides = NULL;
-	cluster->n_overrides = 0;
+	forget_overrides(cluster);
+	decide_health(cluster);
 }
 
 const struct cluster_override *cluster_override_at(const struct cluster *cluster, size_t i)
@@ -305,6 +315,7 @@ int cluster_drain(struct cluster *cluster, const char *member)
 		return r;
 	override->draining = true;
 	override->disabled = false;
+	decide_health(cluster);
 	return 0;
 }
 
@@ -317,6 +328,7 @@ int cluster_disable(struct cluster *cluster, const char *member)
 		return r;
 	override->disabled = true;
 	override->draining = false;
+	decide_health(cluster);
 	return 0;
 }
 
@@ -331,6 +343,7 @@ int cluster_enable(struct cluster *cluster, const char *member)
 	override->draining = false;
 	if (!override->has_weight)
 		remove_override(cluster, override);
+	decide_health(cluster);
 	return 0;
 }
 
@@ -343,6 +356,7 @@ int cluster_set_weight(struct cluster *cluster, const char *member, unsigned int
 		return r;
 	override->has_weight = true;
 	override->weight = weight;
+	decide_health(cluster);
 	return 0;
 }
 
@@ -357,6 +371,7 @@ int cluster_set_override(struct cluster *cluster, const struct cluster_override 
 	override->draining = restored->draining;
 	override->has_weight = restored->has_weight;
 	override->weight = restored->weight;
+	decide_health(cluster);
 	return 0;
 }
 
@@ -381,6 +396,8 @@ struct conf *cluster_replace_conf(struct cluster *cluster, struct conf *conf)
 		if (!group || !cluster_is_balancer(cluster, group))
 			remove_duty(cluster, &cluster->duties[i]);
 	}
+	health_sweep(&cluster->health, conf);
+	decide_health(cluster);
 	return old;
 }
 
@@ -456,10 +473,10 @@ static bool serves(const struct conf_member *member, void *user_data)
 	return plain_view(user_data, member).state == MEMBER_SERVING;
 }
 
-/* Who serves has changed, or who is healthy. */
-static int decide_health(struct cluster *cluster)
+/* Who serves has changed, or who is healthy. Without memory all are taken to be well. */
+static void decide_health(struct cluster *cluster)
 {
-	return health_decide(&cluster->health, cluster->conf, serves, cluster);
+	(void)health_decide(&cluster->health, cluster->conf, serves, cluster);
 }
 
 int cluster_set_health(struct cluster *cluster, const char *group, const char *service,
@@ -467,7 +484,9 @@ int cluster_set_health(struct cluster *cluster, const char *group, const char *s
 {
 	int r = health_set(&cluster->health, group, service, member, health);
 
-	return r <= 0 ? r : decide_health(cluster);
+	if (r > 0)
+		decide_health(cluster);
+	return r;
 }
 
 struct cluster_share cluster_share(const struct cluster *cluster, const struct conf_group *group,

@@ -77,8 +77,7 @@ static void remove_entry(struct health *health, size_t place)
 static int insert_entry(
 	struct health *health, size_t place, const char *key, const struct cluster_health *news)
 {
-	struct health_entry *grown = array_grow(
-		health->entries, health->n_entries, sizeof(*grown));
+	struct health_entry *grown = array_grow(health->entries, health->n_entries, sizeof(*grown));
 	char *copy;
 
 	if (!grown)
@@ -165,8 +164,8 @@ struct decision {
 	const struct health *health;
 	const struct conf_group *group;
 	struct health_verdicts *verdicts;
-	const bool *serves;       /* of group->members */
-	const bool *lost;         /* … who is out of all services that have a check; NULL: not known yet */
+	const bool *serves; /* of group->members */
+	const bool *lost; /* … who is out of all services that have a check; NULL: not known yet */
 	struct patient *patients; /* room for all members */
 };
 
@@ -228,7 +227,8 @@ static void decide_service(const struct decision *d, size_t index)
 	d->verdicts->failed[index] = n_serving > 0 && n_down == n_serving;
 }
 
-/* True if the member is out of all its services, or of all that have a check; not if it has none. */
+/* True if the member is out of all its services, or of all that have a check; not if it has none.
+ */
 static bool is_out(const struct decision *d, size_t member, bool only_checked)
 {
 	bool any = false;

@@ -14,9 +14,9 @@ struct health_entry {
 
 /* About one group. */
 struct health_verdicts {
-	bool *ejected;   /* n_services rows of n_members */
-	bool *failed;    /* of services */
-	bool *down;      /* of members */
+	bool *ejected; /* n_services rows of n_members */
+	bool *failed;  /* of services */
+	bool *down;    /* of members */
 	size_t n_members;
 };
 

@@ -34,17 +34,16 @@ static void read_type(struct reader *reader, const config_setting_t *setting, vo
 	if (choice < ARRAY_SIZE(choices))
 		(void)find_type(choices[choice], &check->type);
 	check->udp = check->type == CONF_CHECK_SIP || check->type == CONF_CHECK_DNS;
-	check->by_address = check->type == CONF_CHECK_EXEC;
 }
 
+/* There is one way so far; others will need the name. */
 static void read_probe(struct reader *reader, const config_setting_t *setting, void *object)
 {
-	static const char *const choices[] = { "vip", "address" };
-	struct conf_check *check = object;
-	size_t choice = check->by_address;
+	static const char *const choices[] = { "address" };
+	size_t choice = 0;
 
+	(void)object;
 	read_choice(reader, setting, choices, ARRAY_SIZE(choices), &choice);
-	check->by_address = choice == 1;
 }
 
 static void read_transport(struct reader *reader, const config_setting_t *setting, void *object)
@@ -59,26 +58,6 @@ static void read_transport(struct reader *reader, const config_setting_t *settin
 			"only checks of the types sip, dns and send have a transport");
 	read_choice(reader, setting, choices, ARRAY_SIZE(choices), &choice);
 	check->udp = choice == 1;
-}
-
-static void read_tls(struct reader *reader, const config_setting_t *setting, void *object)
-{
-	struct conf_check *check = object;
-
-	check->tls = config_setting_get_bool(setting);
-	if (check->tls &&
-		(check->udp || check->type == CONF_CHECK_ICMP || check->type == CONF_CHECK_EXEC))
-		fault_add(reader, reader_locate(reader, setting),
-			"tls needs a check that goes over TCP");
-}
-
-static void read_verify(struct reader *reader, const config_setting_t *setting, void *object)
-{
-	struct conf_check *check = object;
-
-	check->verify = config_setting_get_bool(setting);
-	if (check->verify && !check->tls)
-		fault_add(reader, reader_locate(reader, setting), "verify needs tls = true");
 }
 
 static void read_port(struct reader *reader, const config_setting_t *setting, void *object)
@@ -109,8 +88,7 @@ static void read_timeout(struct reader *reader, const config_setting_t *setting,
 		&check->timeout_ms);
 	if (check->timeout_ms > check->interval_ms)
 		fault_add(reader, reader_locate(reader, setting),
-			"timeout is longer than interval, %g seconds",
-			check->interval_ms / 1000.0);
+			"timeout is longer than interval, %g seconds", check->interval_ms / 1000.0);
 }
 
 static void read_rise(struct reader *reader, const config_setting_t *setting, void *object)
@@ -178,13 +156,6 @@ static void read_host(struct reader *reader, const config_setting_t *setting, vo
 	struct conf_check *check = object;
 
 	read_word(reader, setting, check->type == CONF_CHECK_HTTP, &check->host);
-}
-
-static void read_server_name(struct reader *reader, const config_setting_t *setting, void *object)
-{
-	struct conf_check *check = object;
-
-	read_word(reader, setting, check->tls, &check->server_name);
 }
 
 static void read_query(struct reader *reader, const config_setting_t *setting, void *object)
@@ -285,8 +256,6 @@ static void check_whole(struct reader *reader, const struct conf_check *check)
 		fault_add(reader, check->location, "command is missing");
 	if (check->type == CONF_CHECK_SEND && check->udp && !check->send)
 		fault_add(reader, check->location, "send is missing: a datagram must have one");
-	if (check->verify && !check->server_name)
-		fault_add(reader, check->location, "verify needs a server_name");
 }
 
 void check_read(struct reader *reader, const config_setting_t *setting, void *object)
@@ -296,9 +265,6 @@ void check_read(struct reader *reader, const config_setting_t *setting, void *ob
 		{ "type", VALUE_TEXT, KEY_REQUIRED, read_type },
 		{ "probe", VALUE_TEXT, 0, read_probe },
 		{ "transport", VALUE_TEXT, 0, read_transport },
-		{ "tls", VALUE_BOOLEAN, 0, read_tls },
-		{ "verify", VALUE_BOOLEAN, 0, read_verify },
-		{ "server_name", VALUE_TEXT, 0, read_server_name },
 		{ "port", VALUE_NUMBER, 0, read_port },
 		{ "interval", VALUE_SECONDS, 0, read_interval },
 		{ "timeout", VALUE_SECONDS, 0, read_timeout },
@@ -358,7 +324,8 @@ static struct conf_check *make_check(
 	return check;
 }
 
-void check_find(struct reader *reader, const config_setting_t *setting, struct conf_service *service)
+void check_find(
+	struct reader *reader, const config_setting_t *setting, struct conf_service *service)
 {
 	const char *name = config_setting_get_string(setting);
 	struct conf_location location = reader_locate(reader, setting);

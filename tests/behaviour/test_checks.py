@@ -347,3 +347,22 @@ def test_metrics(make_lab):
     assert 'drover_member_state{group="A",member="fe6",state="down"} 1' in text
     assert 'drover_service_failed{group="A",service="web"} 0' in text
     assert "fe6, web: down for" in node.droverctl("members").stdout
+
+
+def test_helper(make_lab):
+    """drover-helper asks the members that it is told."""
+    lab = make_lab(["fe5", "fe6", "fe7"], vips=[VIP])
+    lab.serve("80")
+    for node in lab:
+        (node.directory / "vipaddrs").write_text(f"{VIP}\n")
+        node.start_helper({"checks": WEB_CHECK, "groups": [{"name": "A", "services": web()}]})
+        servers = " ".join(f"{lab.address(name)}:100" for name in lab.nodes)
+        node.helper.tell(f"SERVERS {servers}")
+    helper, node = lab["fe5"].helper, lab["fe5"]
+    helper.tell("ACTIVE A")
+    lab.wait_serving("fe5")
+    lab["fe6"].stop_serving()
+    wait_until(lambda: any(member["state"] == "down" for member in node.group()["members"]), 10)
+    assert set(lab.client.connect(VIP, 80, 30).by_member) == {"fe5", "fe7"}
+    helper.tell(f"SERVERS {lab.address('fe5')}:100 {lab.address('fe7')}:100")
+    wait_until(lambda: all(member["state"] == "serving" for member in node.group()["members"]), 10)

@@ -11,12 +11,15 @@ enum {
 	RETRY_MS = 50,
 	RETRY_PART = 10, /* of the interval */
 	EVENTS_MAX = 64,
+	/* Many that are due one shortly after the other are worth one look at all. */
+	BATCH_US = 5 * MS,
 };
 
 struct checks {
 	struct checks_ops ops;
 	int epoll_fd;
 	struct probe *first;
+	uint64_t next_us; /* nothing is due before */
 	uint64_t random;
 	uint16_t last_number;
 };
@@ -148,6 +151,7 @@ static struct probe *add_probe(struct checks *checks, const struct key *key, uin
 		.fd = -1,
 	};
 	checks->first = probe;
+	checks->next_us = now_us;
 	return probe;
 }
 
@@ -250,6 +254,8 @@ static void finish(
 		checks->ops.changed(probe, before, before_us, checks->ops.user_data);
 	}
 	probe->due_us = next_due(checks, probe, now_us);
+	if (probe->due_us < checks->next_us)
+		checks->next_us = probe->due_us;
 }
 
 static void begin(struct checks *checks, struct probe *probe, uint64_t now_us)
@@ -282,21 +288,27 @@ static void handle_events(struct checks *checks, uint64_t now_us)
 	}
 }
 
-uint64_t checks_run(struct checks *checks, uint64_t now_us)
+static void look_at_all(struct checks *checks, uint64_t now_us)
 {
-	uint64_t next_us = UINT64_MAX;
-
-	handle_events(checks, now_us);
+	checks->next_us = UINT64_MAX;
 	for (struct probe *probe = checks->first; probe; probe = probe->next) {
-		uint64_t due_us;
-
 		if (probe->deadline_us != 0 && probe->deadline_us <= now_us)
 			finish(checks, probe, CHECK_TIMEOUT, now_us);
 		if (probe->deadline_us == 0 && probe->due_us <= now_us)
 			begin(checks, probe, now_us);
-		due_us = probe->deadline_us != 0 ? probe->deadline_us : probe->due_us;
-		if (due_us < next_us)
-			next_us = due_us;
+		if (probe->deadline_us != 0 && probe->deadline_us < checks->next_us)
+			checks->next_us = probe->deadline_us;
+		if (probe->deadline_us == 0 && probe->due_us < checks->next_us)
+			checks->next_us = probe->due_us;
 	}
-	return next_us;
+	if (checks->next_us < now_us + BATCH_US)
+		checks->next_us = now_us + BATCH_US;
+}
+
+uint64_t checks_run(struct checks *checks, uint64_t now_us)
+{
+	handle_events(checks, now_us);
+	if (checks->next_us <= now_us)
+		look_at_all(checks, now_us);
+	return checks->next_us;
 }

@@ -51,11 +51,17 @@ static inline unsigned int flow_age(uint64_t now_ms, uint32_t since)
 	return since == 0 || now - since > FLOW_AGE_MAX ? FLOW_AGE_MAX : now - since;
 }
 
-/* The same as flow_set_add(), which leaves the time unknown; one that was there keeps its own. */
+/*
+ * The same as flow_set_add(), which leaves the time unknown. One that was there keeps its own, but
+ * for one that was stale: then the list that replaces the set knows better.
+ */
 int flow_set_add_since(struct flow_set *set, const struct flow *flow, uint32_t since);
 
 /* 0: it is not in the set, or nobody knows since when. */
 uint32_t flow_set_since(const struct flow_set *set, const struct flow *flow);
+
+/* Makes all times unknown: whoever else got one of these flows got it later. */
+void flow_set_forget_times(struct flow_set *set);
 
 /* Removes all of them, and gives their memory back. */
 void flow_set_clear(struct flow_set *set);

@@ -230,11 +230,12 @@ enum ruleset_hook {
 	HOOK_ARP_INPUT,
 	HOOK_ARP_OUTPUT,
 	HOOK_IP6_INPUT,
-	HOOK_INET_INPUT, /* behind conntrack, ahead of ordinary filters */
+	HOOK_INET_INPUT,      /* behind conntrack, ahead of ordinary filters */
+	HOOK_INET_PREROUTING, /* ahead of conntrack */
 };
 
-/* Of HOOK_INET_INPUT; that of all other hooks is 0. */
-enum { HOOK_INET_PRIORITY = -10 };
+/* Of HOOK_INET_INPUT and HOOK_INET_PREROUTING; that of all other hooks is 0. */
+enum { HOOK_INET_PRIORITY = -10, HOOK_INET_PREROUTING_PRIORITY = -300 /* NF_IP_PRI_RAW */ };
 
 struct ruleset_chain {
 	char *name;

@@ -87,13 +87,35 @@ static void report_left_out(
 		log_notice("all connections that need a pin have one again");
 }
 
+/*
+ * To a member that is disabled nothing is sent, by any balancer: its flows go elsewhere from now
+ * on, perhaps back to one that had them before, whose conntrack then tells nothing new. One that is
+ * only unreachable may be so for this host alone.
+ */
+static void forget_times_of_disabled(struct engine *engine)
+{
+	const struct conf *conf = cluster_conf(engine->cluster);
+
+	for (size_t g = 0; g < conf->n_groups; g++)
+		for (size_t m = 0; m < conf->groups[g].n_members; m++) {
+			const struct conf_member *member = &conf->groups[g].members[m];
+			struct flow_set *flows = ledger_find(engine->flows.ledger, member->name);
+
+			if (flows && cluster_view(engine->cluster, member).state == MEMBER_DISABLED)
+				flow_set_forget_times(flows);
+		}
+}
+
 int engine_keep_flows(struct engine *engine, struct plan *plan)
 {
 	const struct conf *conf = cluster_conf(engine->cluster);
 	struct flows *flows = &engine->flows;
 	const struct plan_keep keep = { .max_pins = conf->pins, .remember = flows->remember };
 	struct plan_kept kept;
-	int r = plan_keep_flows(plan, flows->ledger, &keep, &kept);
+	int r;
+
+	forget_times_of_disabled(engine);
+	r = plan_keep_flows(plan, flows->ledger, &keep, &kept);
 
 	if (r < 0)
 		return r;

@@ -80,7 +80,9 @@ int command_parse(char *line, size_t length, const struct conf *conf, struct com
 
 	if (length > 0 && line[length - 1] == '\r')
 		line[--length] = '\0';
-	line += strspn(line, blanks);
+	n = strspn(line, blanks);
+	line += n;
+	length -= n;
 	n = number_length(line);
 	memcpy(command.number, line, n);
 	command.rest = line + n;

@@ -3,9 +3,11 @@
 
 #include "drover/control.h"
 #include "drover/log.h"
+#include "drover/state.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- the log -------------------------------------------------------------------------------- */
@@ -164,6 +166,27 @@ static int open_pipe(struct helper *helper)
 
 /* --- from start to end ---------------------------------------------------------------------- */
 
+/* A service manager would have made them; a server starts helpers without one. */
+static void make_directory_of(const char *path)
+{
+	_cleanup_(free_p) char *directory = path ? strdup(path) : NULL;
+	char *slash = directory ? strrchr(directory, '/') : NULL;
+
+	if (!slash || slash == directory)
+		return;
+	*slash = '\0';
+	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+		log_warning("cannot make %s: %s", directory, strerror(errno));
+}
+
+static void make_directories(const struct conf *conf)
+{
+	_cleanup_(free_p) char *state = state_path("servers.json", "");
+
+	make_directory_of(conf->control);
+	make_directory_of(state);
+}
+
 static int run_engine(struct helper *helper, struct conf *conf)
 {
 	const struct engine_front front = {
@@ -177,6 +200,7 @@ static int run_engine(struct helper *helper, struct conf *conf)
 	int r;
 
 	helper->conf = conf;
+	make_directories(conf);
 	r = engine_run(conf, &front);
 	helper->engine = NULL;
 	if (r < 0)

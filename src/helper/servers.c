@@ -111,7 +111,7 @@ static int parse_weight(const char *text, unsigned int *ret_weight)
 }
 
 /* An IPv6 address has colons itself: with a weight it is in brackets, without it may be. */
-static int parse_server(char *word, struct conf_server *ret_server)
+static int parse_server(char *word, struct conf_server *ret_server, bool *ret_has_weight)
 {
 	char *end = *word == '[' ? strchr(word, ']') : strrchr(word, ':');
 	struct conf_server server = { .weight = CONF_WEIGHT_DEFAULT };
@@ -132,21 +132,23 @@ static int parse_server(char *word, struct conf_server *ret_server)
 	if (weight && parse_weight(weight, &server.weight) < 0)
 		return -EINVAL;
 	*ret_server = server;
+	*ret_has_weight = weight != NULL;
 	return 0;
 }
 
-/* The one server that a command is about, in its first word. */
-static int take_server(
-	char **words, struct conf_server *ret_server, char reason[static SERVERS_REASON_MAX])
+/* The one server that a command is about, in its first word: may that name a weight, too? */
+static int take_server(char **words, bool with_weight, struct conf_server *ret_server,
+	char reason[static SERVERS_REASON_MAX])
 {
 	char *word = command_next_word(words);
 	_cleanup_(free_p) char *copy = word ? strdup(word) : NULL;
+	bool has_weight;
 
 	if (!word)
 		return refuse(reason, "no server is named");
 	if (!copy)
 		return -ENOMEM;
-	if (parse_server(word, ret_server) < 0)
+	if (parse_server(word, ret_server, &has_weight) < 0 || (has_weight && !with_weight))
 		return refuse(reason, "%.64s is no address", copy);
 	return 0;
 }
@@ -185,11 +187,12 @@ static int parse_list(
 	for (char *word; (word = command_next_word(&words));) {
 		_cleanup_(free_p) char *copy = strdup(word);
 		struct conf_server server;
+		bool has_weight;
 		int r;
 
 		if (!copy)
 			return -ENOMEM;
-		if (parse_server(word, &server) < 0)
+		if (parse_server(word, &server, &has_weight) < 0)
 			return refuse(reason, "%.64s is no ADDRESS:WEIGHT", copy);
 		if (find_server(list, &server.address))
 			return refuse(reason, "%.64s is listed twice", copy);
@@ -227,7 +230,7 @@ int servers_add(struct servers *servers, const char *group, char *words,
 {
 	struct conf_servers *list = find_group(servers, group);
 	struct conf_server server, *known;
-	int r = list ? take_server(&words, &server, ret_reason) : -ENOMEM;
+	int r = list ? take_server(&words, true, &server, ret_reason) : -ENOMEM;
 
 	if (r == 0 && words[strspn(words, " \t")])
 		r = take_weight(&words, &server.weight, ret_reason);
@@ -251,7 +254,7 @@ static int find_listed(struct servers *servers, const char *group, char **words,
 	struct conf_servers *list = find_group(servers, group);
 	char text[ADDRESS_TEXT_MAX];
 	struct conf_server server;
-	int r = list ? take_server(words, &server, reason) : -ENOMEM;
+	int r = list ? take_server(words, false, &server, reason) : -ENOMEM;
 
 	if (r < 0)
 		return r;
@@ -336,8 +339,10 @@ static int list_from_json(const json_t *entries, struct conf_servers *list)
 		const char *text = json_string_value(entry);
 		_cleanup_(free_p) char *word = text ? strdup(text) : NULL;
 		struct conf_server server;
+		bool has_weight;
 
-		if (!word || parse_server(word, &server) < 0 || append_server(list, &server) < 0)
+		if (!word || parse_server(word, &server, &has_weight) < 0 ||
+			append_server(list, &server) < 0)
 			return -EBADMSG;
 	}
 	return 0;

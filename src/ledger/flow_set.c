@@ -56,6 +56,7 @@ struct flow_set {
 	uint32_t n_records; /* that were ever used: live, stale or dead */
 	uint32_t mask;      /* the lowest 2^i - 1 that is no less than the last record's number */
 	uint32_t first_dead;
+	bool has_times;
 };
 
 /* --- keys ------------------------------------------------------------------------------ */
@@ -242,6 +243,15 @@ void flow_set_free(struct flow_set *set)
 	free(set);
 }
 
+static void refresh(struct flow_set *set, struct record *record, uint32_t since)
+{
+	if (record->state == RECORD_STALE && since != 0) {
+		record->since = since;
+		set->has_times = true;
+	}
+	record->state = RECORD_LIVE;
+}
+
 int flow_set_add_since(struct flow_set *set, const struct flow *flow, uint32_t since)
 {
 	struct record *record;
@@ -252,7 +262,7 @@ int flow_set_add_since(struct flow_set *set, const struct flow *flow, uint32_t s
 		return -EINVAL;
 	link = find_link(set, &key);
 	if (link) {
-		record_at(set, *link)->state = RECORD_LIVE;
+		refresh(set, record_at(set, *link), since);
 		return 0;
 	}
 	if (set->count >= set->max)
@@ -265,6 +275,7 @@ int flow_set_add_since(struct flow_set *set, const struct flow *flow, uint32_t s
 	record->key = key;
 	record->state = RECORD_LIVE;
 	record->since = since;
+	set->has_times |= since != 0;
 	link = bucket_of(set, &key);
 	record->next = *link;
 	*link = number;
@@ -314,6 +325,13 @@ uint32_t flow_set_since(const struct flow_set *set, const struct flow *flow)
 
 	link = make_key(flow, &key) ? find_link(set, &key) : NULL;
 	return link ? record_at(set, *link)->since : 0;
+}
+
+void flow_set_forget_times(struct flow_set *set)
+{
+	for (uint32_t number = 0; set->has_times && number < set->n_records; number++)
+		record_at(set, number)->since = 0;
+	set->has_times = false;
 }
 
 size_t flow_set_count(const struct flow_set *set)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The shield: while somebody else's flush has left no rules on the interface, what they would have
- * forwarded goes up this host's stack, and the kernel would reset it.
+ * forwarded goes up this host's stack, and the kernel would reset it. It stands ahead of conntrack:
+ * an entry of a flow that this host once had would else be refreshed, and look like one that it
+ * has.
  */
 #include "drover/compile.h"
 
@@ -66,15 +68,15 @@ static void compile_drop(
 }
 
 /* The priority comes first: this host's own share of the VIPs' packets leaves by it. */
-static void compile_input(struct compiler *c, const char *shield)
+static void compile_prerouting(struct compiler *c, const char *shield)
 {
 	struct build *b = &c->build;
-	struct ruleset_chain *chain = build_chain(b, build_text(b, "input"), origin(c));
+	struct ruleset_chain *chain = build_chain(b, build_text(b, "prerouting"), origin(c));
 	struct ruleset_rule *rule = build_rule(b, chain,
 		build_text(b, "not seen by drover's rules there: somebody has flushed them"),
 		origin(c));
 
-	chain->hook = HOOK_INET_INPUT;
+	chain->hook = HOOK_INET_PREROUTING;
 	rule_match(rule, FIELD_META_PRIORITY, build_number(COMPILE_SEEN));
 	rule->statements[0].negate = true;
 	rule_match(rule, FIELD_META_IIFNAME, compile_interface_name(c));
@@ -100,6 +102,6 @@ int compile_shield(const struct plan *plan, struct ruleset *ruleset)
 	name = chain->name;
 	compile_drop(&c, chain, AF_INET, protocols);
 	compile_drop(&c, chain, AF_INET6, protocols);
-	compile_input(&c, name);
+	compile_prerouting(&c, name);
 	return b->failed ? -ENOMEM : 0;
 }

@@ -131,6 +131,10 @@ static void set_hook(struct nftnl_chain *made, const struct ruleset_chain *chain
 		number = NF_INET_LOCAL_IN;
 		priority = HOOK_INET_PRIORITY;
 		break;
+	case HOOK_INET_PREROUTING:
+		number = NF_INET_PRE_ROUTING;
+		priority = HOOK_INET_PREROUTING_PRIORITY;
+		break;
 	}
 	nftnl_chain_set_str(made, NFTNL_CHAIN_TYPE, "filter");
 	nftnl_chain_set_u32(made, NFTNL_CHAIN_HOOKNUM, number);

@@ -109,6 +109,9 @@ static void write_hook(FILE *file, const struct ruleset_chain *chain)
 		fprintf(file, "\t\ttype filter hook input priority filter - %d; policy accept;\n",
 			-HOOK_INET_PRIORITY);
 		break;
+	case HOOK_INET_PREROUTING:
+		fputs("\t\ttype filter hook prerouting priority raw; policy accept;\n", file);
+		break;
 	case HOOK_ARP_OUTPUT:
 		fputs("\t\ttype filter hook output priority 0; policy accept;\n", file);
 		break;

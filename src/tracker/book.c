@@ -15,9 +15,14 @@
  */
 static void begin_flow(struct book *book, const struct flow *flow, unsigned int age, bool told)
 {
+	uint32_t known = flow_set_since(book->flows, flow);
+	uint32_t since = flow_time(clock_now_ms(), age);
 	int r;
 
-	r = flow_set_add_since(book->flows, flow, flow_time(clock_now_ms(), age));
+	/* Only of datagrams can more be learned later: when the last one came. */
+	if (known > since || (known != 0 && (told || flow->protocol == IPPROTO_TCP)))
+		since = known;
+	r = flow_set_add_since(book->flows, flow, since);
 	if (r < 0) {
 		book->n_refused++;
 		return;

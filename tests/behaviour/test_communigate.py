@@ -65,9 +65,8 @@ def replies_reach(lab, name):
     return not answers.failures
 
 
-def test_a_day_in_the_life(lab, controller):  # pylint: disable=too-many-statements
-    lab.client.serve("2525")
-    # Morning: servers start one after the other. The first helper gets the duty.
+def morning(lab, controller):
+    """Servers start one after the other. The first helper gets the duty."""
     for name in lab.nodes:
         controller.member_starts(name)
     assert controller.active == "fe5"
@@ -76,13 +75,17 @@ def test_a_day_in_the_life(lab, controller):  # pylint: disable=too-many-stateme
     lab.wait_known(HELD)
     assert set(clients.owners()) == set(lab.nodes)
     assert all(replies_reach(lab, name) for name in lab.nodes)
+    return clients
 
-    # Weights in the settings are changed.
+
+def settings_change(controller, clients):
     controller.weigh("fe7", 20)
     controller.wait_settled()
     clients.check()
 
-    # fe6 is made non-ready for maintenance: drained, and back.
+
+def maintenance(lab, controller, clients):
+    """fe6 is made non-ready, and back; then fe5, which has the duty."""
     controller.becomes_unready("fe6")
     controller.wait_settled()
     assert clients.reached(1) == {"fe5", "fe7", "fe8"}
@@ -91,7 +94,6 @@ def test_a_day_in_the_life(lab, controller):  # pylint: disable=too-many-stateme
     controller.becomes_ready("fe6")
     controller.wait_settled()
 
-    # The same to the active balancer: another one gets the duty.
     controller.becomes_unready("fe5")
     assert controller.active == "fe6"
     controller.wait_settled()
@@ -100,12 +102,16 @@ def test_a_day_in_the_life(lab, controller):  # pylint: disable=too-many-stateme
     controller.wait_settled()
     clients.check()
 
-    # The active helper crashes, and is restarted by its server.
+
+def the_active_helper_crashes(controller, clients):
+    """And is restarted by its server."""
     controller.helper_crashes("fe6")
     controller.wait_settled()
     clients.check()
 
-    # The host of the active balancer dies: nobody else's connections do.
+
+def the_active_host_dies(lab, controller, clients):
+    """Nobody's connections die but its own. It comes back."""
     dead = clients.owners()["fe6"]
     controller.dies("fe6")
     assert controller.active == "fe5"
@@ -113,7 +119,6 @@ def test_a_day_in_the_life(lab, controller):  # pylint: disable=too-many-stateme
     clients.check(lost=dead)
     assert "fe6" not in clients.reached(2)
 
-    # It comes back.
     lab.boot(lab["fe6"])
     lab.add_vips(lab["fe6"])
     lab["fe6"].serve("25,143", "5060")
@@ -122,7 +127,9 @@ def test_a_day_in_the_life(lab, controller):  # pylint: disable=too-many-stateme
     clients.check()
     assert "fe6" in clients.reached(3)
 
-    # The active balancer's server hangs: its helper gives the duty up by itself.
+
+def the_active_server_hangs(lab, controller, clients):
+    """Its helper gives the duty up by itself."""
     controller.hangs("fe5")
     assert controller.active == "fe6"
     wait_until(lambda: not lab["fe5"].is_active(), 10, "fe5 giving it up")
@@ -131,12 +138,25 @@ def test_a_day_in_the_life(lab, controller):  # pylint: disable=too-many-stateme
     controller.recovers("fe5")
     controller.wait_settled()
 
-    # Evening: helpers are switched off, the active one first; the servers go on.
+
+def evening(controller, clients):
+    """Helpers are switched off, the active one first; the servers go on."""
     for name in ("fe6", "fe5", "fe7"):
         assert controller.active == name
         controller.helper_is_switched_off(name)
         controller.wait_settled()
         clients.check()
     assert controller.active == "fe8"
+
+
+def test_a_day_in_the_life(lab, controller):
+    lab.client.serve("2525")
+    clients = morning(lab, controller)
+    settings_change(controller, clients)
+    maintenance(lab, controller, clients)
+    the_active_helper_crashes(controller, clients)
+    the_active_host_dies(lab, controller, clients)
+    the_active_server_hangs(lab, controller, clients)
+    evening(controller, clients)
     last = clients.held.stop()
     assert last["alive"] == clients.alive

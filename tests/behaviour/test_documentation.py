@@ -23,6 +23,8 @@ PARTS = {
     "service_read": "Services",
     "read_sync": "Sync",
     "read_metrics": "Metrics",
+    "helper_read": "Helper",
+    "read_verbs": "Verbs",
 }
 
 
@@ -222,6 +224,18 @@ def field_names(value):
     return set()
 
 
+# --- drover-helper(8) -------------------------------------------------------------
+
+def test_commands_of_drover_helper():
+    """The words of the table, and what drover.conf(5) says that each setting means."""
+    table = re.findall(r'\{ "(\w+)", "(\w+)", VERB_\w+ \}',
+                       (REPOSITORY / "src/helper/command.c").read_text())
+    documented = re.findall(r"^\.It Cm (\w+)", page("drover-helper.8"), re.MULTILINE)
+    assert sorted(word for _, word in table) == sorted(documented)
+    verbs = section(section(page("drover.conf.5"), "SETTINGS"), "Verbs", "Ss")
+    assert sorted(re.findall(r"^\.It Va (\w+)\n\.Cm (\w+)$", verbs, re.MULTILINE)) == sorted(table)
+
+
 # --- options ----------------------------------------------------------------------
 
 def getopt_letters(source):
@@ -232,6 +246,7 @@ def getopt_letters(source):
 @pytest.mark.parametrize("name, source", [
     ("droverd", "src/daemon/main.c"),
     ("droverctl", "src/ctl/main.c"),
+    ("drover-helper", "src/helper/main.c"),
 ])
 def test_options(name, source):
     description = section(page(f"{name}.8"), "DESCRIPTION")

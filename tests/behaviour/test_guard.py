@@ -32,7 +32,10 @@ def dual_stack_lab(make_lab):
 
 
 def arm(node, seconds=60):
-    node.run("nft", "add", "element", "inet", "drover", "armed", f"{{ tcp timeout {seconds}s }}")
+    # An element that is there already would keep its own end.
+    element = f"inet drover armed {{ tcp timeout {seconds}s }}"
+    node.load_ruleset(f"add element {element}\ndelete element inet drover armed {{ tcp }}\n"
+                      f"add element {element}\n")
     assert node.ctl("status")["guard"]["armed"]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from lab import VIP, wait_until
 from lab.listing import difference, without_shield
-from lab.programs import program
+from lab.programs import REPOSITORY, program
 
 HELD = 200
 
@@ -321,6 +321,34 @@ def test_ten_thousand_mutated_lines(hosts, helper):
     assert {name: weight for name, weight in members.items() if name not in own} == {
         entry["name"]: entry["configured_weight"] for entry in same["members"]
         if entry["name"] not in own}
+
+
+# --- as it is shipped ------------------------------------------------------------------------
+
+def test_the_example_for_a_site(hosts):
+    """contrib/communigate/drover.conf, on fe6 of the site; the rehearsal takes no key."""
+    node = hosts["fe6"]
+    node.ip("addr", "add", "64.173.55.181/27", "dev", "eth0")
+    listed = " ".join(f"64.173.55.{number}:100" for number in range(180, 184))
+    done = node.run(program("drover-helper"), "-m", "-c",
+                    REPOSITORY / "contrib/communigate/drover.conf",
+                    stdin=f"1 SERVERS {listed}\n2 ACTIVE A\n")
+    assert done.stderr == "" and {"1 OK", "2 OK"} <= set(done.stdout.splitlines())
+    for words in ("node fe6 as active balancer", "34000-34999", "member fe5 (64.173.55.180)"):
+        assert words in done.stdout
+    assert "arping -q -U -c 1 -I eth0 64.173.55.164" in done.stdout
+
+
+def test_without_a_file_and_directories(hosts):
+    """As the cluster's server would start it, with /run and /var/lib of its own here."""
+    node = hosts["fe5"]
+    script = ("mount -t tmpfs none /run; mount -t tmpfs none /var/lib; unset STATE_DIRECTORY;"
+              f"exec {program('drover-helper')} -f {node.directory}/vipaddrs")
+    done = node.run("unshare", "--mount", "sh", "-c", script,
+                    stdin="1 SERVERS 192.0.2.5:100\n2 ACTIVE\n3 QUIT\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [f"{number} OK" in done.stdout for number in (1, 2, 3)] == [True] * 3
+    assert "cannot" not in done.stdout
 
 
 # --- -m --------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """The shield: what comes while somebody has flushed the rules is dropped, and nothing else is."""
 
+import signal
+
 import pytest
 
 from lab import DUAL_STACK, VIP, VIP6, wait_until
@@ -53,6 +55,37 @@ def test_a_flush_breaks_no_connection(make_lab, weights):
     assert dropped(balancer) > 0, "no packet met a gap: this test has shown nothing"
     reports = [each.stop() for each in held]
     assert [(report["alive"], report["failures"]) for report in reports] == [(150, [])] * 2
+
+
+def seconds_left(node, port):
+    """What conntrack has for a UDP flow from this port; None without an entry."""
+    for line in node.run("cat", "/proc/net/nf_conntrack").stdout.splitlines():
+        words = line.split()
+        if words[2] == "udp" and f"sport={port}" in words:
+            return int(words[4])
+    return None
+
+
+def test_what_it_drops_keeps_no_entry_of_conntrack_alive(make_lab):
+    """Such an entry would make this host look like the flow's owner, who is another by now."""
+    lab = make_lab(["fe5", "fe6"])
+    lab.launch(lab.group({"fe5": 100, "fe6": 100}, services=[
+        {"name": "dns", "protocol": "udp", "ports": "53"}]), udp="53")
+    node = lab["fe5"]
+    ports = range(20000, 20016)
+    for port in ports:
+        assert not lab.client.datagrams(VIP, 53, 4, first_port=port).failures
+    port = next(port for port in ports if seconds_left(node, port))
+    silent = seconds_left(node, port) - 3
+    wait_until(lambda: seconds_left(node, port) <= silent, what="three seconds of silence")
+    node.daemon.signal(signal.SIGSTOP)
+    # Not all of it: for some 10 ms after a flush, most of the gap, conntrack still works.
+    node.run("nft", "delete", "table", "netdev", "drover")
+    assert lab.client.datagrams(VIP, 53, 1, first_port=port, patience=0.2).failures
+    assert seconds_left(node, port) <= silent
+    node.daemon.signal(signal.SIGCONT)
+    wait_until(lambda: not lab.client.datagrams(VIP, 53, 1, first_port=port).failures,
+               what="the rules back")
 
 
 @pytest.mark.parametrize("vip", [VIP, VIP6])

@@ -1,170 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What messages mean for the set of flows. No kernel: test_tracker.c has that. */
-#include "tracker_messages.h"
+#include "book_fixture.h"
 
 #include "drover/clock.h"
-#include "unit.h"
 
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack_tcp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-
-enum { FLOWS_MAX = 10000 };
-
-struct reader {
-	struct flow_set *flows;
-	struct book book;
-	enum flow_life life; /* what the kernel says when it is asked */
-	uint16_t unwanted;   /* client's port */
-	unsigned int n_asked, n_began, n_ended;
-};
-
-static bool wants(const struct flow *flow, void *user_data)
-{
-	const struct reader *r = user_data;
-
-	return flow->vip_port == 80 && flow->client_port != r->unwanted;
-}
-
-static void changed(const struct flow *flow, bool began, void *user_data)
-{
-	struct reader *r = user_data;
-
-	assert_int_equal(flow_set_has(r->flows, flow), began);
-	*(began ? &r->n_began : &r->n_ended) += 1;
-}
-
-static enum flow_life life_of(const struct flow *flow, void *user_data)
-{
-	struct reader *r = user_data;
-
-	(void)flow;
-	r->n_asked++;
-	return r->life;
-}
-
-static int make_reader(void **state)
-{
-	struct reader *r = calloc(1, sizeof(*r));
-	const struct tracker_ops ops = { .wants = wants, .changed = changed, .user_data = r };
-
-	assert_non_null(r);
-	r->flows = flow_set_new(FLOWS_MAX);
-	assert_non_null(r->flows);
-	assert_int_equal(book_init(&r->book, r->flows, &ops), 0);
-	r->book.life = life_of;
-	r->book.user_data = r;
-	*state = r;
-	return 0;
-}
-
-static int drop_reader(void **state)
-{
-	struct reader *r = *state;
-
-	book_done(&r->book);
-	flow_set_free(r->flows);
-	free(r);
-	return 0;
-}
-
-#define reader_test(function) cmocka_unit_test_setup_teardown(function, make_reader, drop_reader)
-
-/* --- short ways to say things ---------------------------------------------------------- */
-
-static void event(struct reader *r, const struct entry_message *entry)
-{
-	_Alignas(struct nlmsghdr) char buffer[MESSAGE_SIZE];
-
-	book_take_event(&r->book, put_entry(buffer, entry));
-}
-
-static void dumped(struct reader *r, const struct entry_message *entry)
-{
-	_Alignas(struct nlmsghdr) char buffer[MESSAGE_SIZE];
-
-	book_take_entry(&r->book, put_entry(buffer, entry));
-}
-
-static void socket_seen(struct reader *r, const struct socket_message *socket)
-{
-	_Alignas(struct nlmsghdr) char buffer[MESSAGE_SIZE];
-
-	book_take_socket(&r->book, put_socket(buffer, socket));
-}
-
-static struct entry_message tcp(uint16_t port, int tcp_state)
-{
-	return (struct entry_message){
-		.protocol = IPPROTO_TCP,
-		.family = AF_INET,
-		.client_port = port,
-		.tcp_state = tcp_state,
-		.answered = true,
-	};
-}
-
-static void event_of_tcp(struct reader *r, uint16_t port, int tcp_state)
-{
-	const struct entry_message entry = tcp(port, tcp_state);
-
-	event(r, &entry);
-}
-
-static void destroyed(struct reader *r, uint16_t port)
-{
-	struct entry_message entry = tcp(port, -1);
-
-	entry.destroyed = true;
-	event(r, &entry);
-}
-
-static void dumped_tcp(struct reader *r, uint16_t port, int tcp_state)
-{
-	const struct entry_message entry = tcp(port, tcp_state);
-
-	dumped(r, &entry);
-}
-
-/* The host has 192.0.2.1, and 127.0.0.0/8. */
-static void give_addresses(struct reader *r)
-{
-	struct local_addresses *local = &r->book.local;
-
-	local->addresses = calloc(1, sizeof(*local->addresses));
-	local->subnets = calloc(1, sizeof(*local->subnets));
-	assert_true(local->addresses && local->subnets);
-	local->n_addresses = local->n_subnets = 1;
-	assert_int_equal(address_parse("192.0.2.1", &local->addresses[0]), 0);
-	assert_int_equal(prefix_parse("127.0.0.0/8", &local->subnets[0]), 0);
-}
-
-static void sweep(struct reader *r)
-{
-	size_t cursor = 0;
-
-	book_end_dump(&r->book);
-	while (!book_sweep(&r->book, 1, &cursor))
-		;
-}
-
-static void check_watched(struct reader *r, size_t n, size_t *cursor)
-{
-	book_check_watched(&r->book, n, cursor);
-	book_end_gone(&r->book);
-}
-
-static void assert_counts(
-	const struct reader *r, unsigned int began, unsigned int ended, unsigned int watched)
-{
-	assert_int_equal(r->n_began, began);
-	assert_int_equal(r->n_ended, ended);
-	assert_int_equal(flow_set_count(r->flows), began - ended);
-	assert_int_equal(flow_set_count(r->book.watched), watched);
-}
-
-/* --- tests ----------------------------------------------------------------------------- */
 
 /* Which message begins a flow, and which ends it. */
 static void test_states(void **state)
@@ -342,14 +185,33 @@ static void test_a_dumped_flow_is_as_old_as_it_is_idle(void **state)
 
 	r->book.udp_timeout = 120;
 	for (size_t i = 0; i < ARRAY_SIZE(ages); i++) {
-		struct entry_message entry = tcp((uint16_t)(1 + i), TCP_CONNTRACK_ESTABLISHED);
 		uint32_t now = flow_time(clock_now_ms(), 0);
 		size_t cursor = i;
 		struct flow flow;
 
-		entry.protocol = i < 4 ? IPPROTO_UDP : IPPROTO_TCP;
-		entry.left = left[i];
-		dumped(r, &entry);
+		dumped_with_left(r, i < 4 ? IPPROTO_UDP : IPPROTO_TCP, (uint16_t)(1 + i), left[i]);
+		assert_true(flow_set_next(r->flows, &cursor, &flow));
+		assert_in_range(flow_set_since(r->flows, &flow) + ages[i], now, now + 1);
+	}
+}
+
+/* Of a flow that is known, a dump can tell only when the last datagram came, if that is later. */
+static void test_a_flow_dumped_again(void **state)
+{
+	static const uint8_t protocols[] = { IPPROTO_UDP, IPPROTO_UDP, IPPROTO_TCP };
+	static const uint32_t left[][2] = { { 90, 115 }, { 115, 90 }, { 90, 115 } };
+	static const uint32_t ages[] = { 5, 5, 0 };
+	struct reader *r = *state;
+
+	r->book.udp_timeout = 120;
+	for (size_t i = 0; i < ARRAY_SIZE(ages); i++) {
+		uint32_t now = flow_time(clock_now_ms(), 0);
+		size_t cursor = i;
+		struct flow flow;
+
+		dumped_with_left(r, protocols[i], (uint16_t)(1 + i), left[i][0]);
+		flow_set_mark_stale(r->flows);
+		dumped_with_left(r, protocols[i], (uint16_t)(1 + i), left[i][1]);
 		assert_true(flow_set_next(r->flows, &cursor, &flow));
 		assert_in_range(flow_set_since(r->flows, &flow) + ages[i], now, now + 1);
 	}
@@ -440,221 +302,6 @@ static void test_sockets(void **state)
 }
 
 /* --- half-open connections ------------------------------------------------------------- */
-
-static void find_half_open(struct reader *r)
-{
-	uint64_t cursor = 0;
-
-	while (!book_find_half_open(&r->book, 7, &cursor))
-		;
-}
-
-/* Conntrack tells of a handshake, and it is under way still when somebody wants to know. */
-static void half_open_seen(struct reader *r, uint16_t port)
-{
-	enum flow_life before = r->life;
-
-	event_of_tcp(r, port, TCP_CONNTRACK_SYN_RECV);
-	r->life = FLOW_HALF_OPEN;
-	find_half_open(r);
-	r->life = before;
-}
-
-static void assert_half_open(const struct reader *r, size_t n)
-{
-	assert_int_equal(flow_set_count(r->book.half_open), n);
-}
-
-static void test_which_handshakes_are_half_open(void **state)
-{
-	struct entry_message sent = tcp(1, TCP_CONNTRACK_SYN_SENT);
-	struct entry_message own = tcp(2, TCP_CONNTRACK_SYN_RECV);
-	struct entry_message foreign = tcp(3, TCP_CONNTRACK_SYN_RECV);
-	struct entry_message of_ipv6 = tcp(4, TCP_CONNTRACK_SYN_RECV);
-	struct reader *r = *state;
-
-	give_addresses(r);
-	sent.answered = false;
-	own.client = "127.9.9.9";
-	foreign.answerer = "198.51.100.9";
-	of_ipv6.family = AF_INET6;
-	r->unwanted = 5;
-	event(r, &sent);
-	event(r, &own);
-	event(r, &foreign);
-	event(r, &of_ipv6);
-	event_of_tcp(r, 5, TCP_CONNTRACK_SYN_RECV);
-	event_of_tcp(r, 6, TCP_CONNTRACK_SYN_RECV);
-	event_of_tcp(r, 7, TCP_CONNTRACK_SYN_RECV);
-	event_of_tcp(r, 7, TCP_CONNTRACK_ESTABLISHED);
-	assert_counts(r, 1, 0, 0);
-	r->life = FLOW_HALF_OPEN;
-	find_half_open(r);
-	assert_counts(r, 3, 0, 2);
-	assert_half_open(r, 2);
-	assert_int_equal(r->n_asked, 2);
-	/* They are known now. */
-	find_half_open(r);
-	assert_int_equal(r->n_asked, 2);
-}
-
-/* The kernel is asked, and has another answer than that it is half-open. */
-static void test_handshakes_that_have_ended(void **state)
-{
-	struct reader *r = *state;
-
-	event_of_tcp(r, 1, TCP_CONNTRACK_SYN_RECV);
-	find_half_open(r);
-	r->life = FLOW_LIVE; /* as an event is about to tell */
-	find_half_open(r);
-	assert_int_equal(r->n_asked, 2);
-	assert_counts(r, 0, 0, 0);
-}
-
-/* Its own events may come later than it was found. */
-static void test_half_open_becomes_live(void **state)
-{
-	struct reader *r = *state;
-	struct entry_message sent = tcp(1, TCP_CONNTRACK_SYN_SENT);
-
-	sent.answered = false;
-	half_open_seen(r, 1);
-	event(r, &sent);
-	event_of_tcp(r, 1, TCP_CONNTRACK_SYN_RECV);
-	assert_counts(r, 1, 0, 1);
-	assert_half_open(r, 1);
-	event_of_tcp(r, 1, TCP_CONNTRACK_ESTABLISHED);
-	assert_counts(r, 1, 0, 0);
-	assert_half_open(r, 0);
-	event_of_tcp(r, 1, TCP_CONNTRACK_TIME_WAIT);
-	assert_counts(r, 1, 1, 0);
-	assert_int_equal(r->n_asked, 1);
-}
-
-/* The port was another connection's, whose end is told only now. */
-static void test_half_open_from_a_port_used_before(void **state)
-{
-	struct reader *r = *state;
-
-	half_open_seen(r, 1);
-	r->life = FLOW_HALF_OPEN;
-	event_of_tcp(r, 1, TCP_CONNTRACK_LAST_ACK);
-	event_of_tcp(r, 2, TCP_CONNTRACK_LAST_ACK);
-	assert_counts(r, 2, 0, 0);
-	event_of_tcp(r, 2, TCP_CONNTRACK_TIME_WAIT);
-	assert_counts(r, 2, 1, 0);
-	half_open_seen(r, 2);
-	event_of_tcp(r, 2, TCP_CONNTRACK_CLOSE);
-	destroyed(r, 2);
-	assert_counts(r, 3, 1, 1);
-	assert_half_open(r, 1);
-	r->life = FLOW_GONE;
-	event_of_tcp(r, 2, TCP_CONNTRACK_CLOSE);
-	assert_counts(r, 3, 2, 0);
-	assert_half_open(r, 0);
-}
-
-/* No event may tell: conntrack does not, of entries that were made while nobody listened. */
-static void test_half_open_is_asked_after(void **state)
-{
-	struct reader *r = *state;
-	size_t cursor = 0;
-
-	half_open_seen(r, 1);
-	r->life = FLOW_HALF_OPEN;
-	check_watched(r, 10, &cursor);
-	assert_half_open(r, 1);
-	r->life = FLOW_LIVE;
-	check_watched(r, 10, &cursor);
-	assert_counts(r, 1, 0, 1);
-	assert_half_open(r, 0);
-	half_open_seen(r, 2);
-	r->life = FLOW_GONE;
-	check_watched(r, 10, &cursor);
-	assert_counts(r, 2, 2, 0);
-	assert_half_open(r, 0);
-}
-
-/* Somebody marks the entry in the midst of the handshake. */
-static void test_half_open_and_untold_state(void **state)
-{
-	struct reader *r = *state;
-
-	r->life = FLOW_HALF_OPEN;
-	event_of_tcp(r, 1, -1);
-	assert_counts(r, 0, 0, 0);
-	half_open_seen(r, 1);
-	event_of_tcp(r, 1, -1);
-	assert_counts(r, 1, 0, 1);
-	assert_half_open(r, 1);
-	r->life = FLOW_LIVE;
-	event_of_tcp(r, 1, -1);
-	assert_counts(r, 1, 0, 0);
-	assert_half_open(r, 0);
-}
-
-static void test_half_open_and_dumps(void **state)
-{
-	struct reader *r = *state;
-
-	half_open_seen(r, 1);
-	half_open_seen(r, 2);
-	assert_int_equal(book_begin_dump(&r->book), 0);
-	dumped_tcp(r, 1, TCP_CONNTRACK_SYN_RECV);
-	dumped_tcp(r, 2, TCP_CONNTRACK_ESTABLISHED);
-	half_open_seen(r, 3);
-	sweep(r);
-	assert_counts(r, 3, 0, 3);
-	assert_half_open(r, 2);
-	/* Another dump, because other flows are wanted. */
-	r->unwanted = 1;
-	assert_int_equal(book_begin_dump(&r->book), 0);
-	dumped_tcp(r, 2, TCP_CONNTRACK_ESTABLISHED);
-	sweep(r);
-	assert_counts(r, 3, 1, 2);
-	assert_half_open(r, 1);
-}
-
-/* The latest count, and as many as there is room for. */
-static void test_flood_of_handshakes(void **state)
-{
-	enum { N = BOOK_HANDSHAKES_MAX };
-	struct reader *r = *state;
-	size_t cursor = 0;
-
-	r->life = FLOW_HALF_OPEN;
-	for (uint16_t port = 1; port <= N + 5; port++)
-		event_of_tcp(r, port, TCP_CONNTRACK_SYN_RECV);
-	find_half_open(r);
-	assert_int_equal(r->n_asked, N);
-	assert_counts(r, N, 0, N);
-	event_of_tcp(r, 1, TCP_CONNTRACK_SYN_RECV);
-	event_of_tcp(r, N + 6, TCP_CONNTRACK_SYN_RECV);
-	find_half_open(r);
-	assert_counts(r, N, 0, N);
-	assert_int_equal(r->book.n_refused, 2);
-	event_of_tcp(r, 1, TCP_CONNTRACK_ESTABLISHED);
-	r->life = FLOW_GONE;
-	check_watched(r, 1, &cursor);
-	assert_counts(r, N + 1, 1, N - 1);
-	half_open_seen(r, N + 7);
-	assert_counts(r, N + 2, 1, N);
-	assert_int_equal(r->book.n_refused, 3);
-}
-
-static void test_half_open_and_a_full_set(void **state)
-{
-	struct reader *r = *state;
-
-	for (uint16_t port = 1; port <= FLOWS_MAX; port++)
-		event_of_tcp(r, port, TCP_CONNTRACK_ESTABLISHED);
-	half_open_seen(r, FLOWS_MAX + 1);
-	assert_counts(r, FLOWS_MAX, 0, 0);
-	assert_half_open(r, 0);
-	assert_int_equal(r->book.n_refused, 1);
-}
-
-/* --- watched flows --------------------------------------------------------------------- */
 
 /* Watched flows have their turn in pieces, whoever goes meanwhile. */
 static void test_watched_flows_have_turns(void **state)
@@ -774,18 +421,10 @@ int main(void)
 		reader_test(test_outgoing_flows_are_none),
 		reader_test(test_dumped_flows_are_watched_until_an_event),
 		reader_test(test_a_dumped_flow_is_as_old_as_it_is_idle),
+		reader_test(test_a_flow_dumped_again),
 		reader_test(test_dump_raises_nobody_from_the_dead),
 		reader_test(test_sweep_ends_what_was_not_met),
 		reader_test(test_sockets),
-		reader_test(test_which_handshakes_are_half_open),
-		reader_test(test_handshakes_that_have_ended),
-		reader_test(test_half_open_becomes_live),
-		reader_test(test_half_open_from_a_port_used_before),
-		reader_test(test_half_open_is_asked_after),
-		reader_test(test_half_open_and_untold_state),
-		reader_test(test_half_open_and_dumps),
-		reader_test(test_flood_of_handshakes),
-		reader_test(test_half_open_and_a_full_set),
 		reader_test(test_watched_flows_have_turns),
 		reader_test(test_event_that_was_under_way),
 		reader_test(test_flows_of_an_earlier_tracker_are_watched),

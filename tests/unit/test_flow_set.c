@@ -270,7 +270,10 @@ static void test_all_parts_count(void **state)
 	(void)state;
 }
 
-/* A flow that is only named again keeps its time; ages are those of a clock that may be young. */
+/*
+ * A flow that is only named again keeps its time, but takes that of a list which replaces the set;
+ * ages are those of a clock that may be young.
+ */
 static void test_times(void **state)
 {
 	_cleanup_(flow_set_free_p) struct flow_set *set = flow_set_new(10);
@@ -284,9 +287,17 @@ static void test_times(void **state)
 	assert_int_equal(flow_age(5000, flow_set_since(set, &first)), 7);
 	assert_int_equal(flow_age(65000, flow_set_since(set, &first)), 67);
 	assert_int_equal(flow_age(UINT64_C(100000000), flow_set_since(set, &first)), FLOW_AGE_MAX);
-	flow_set_mark_stale(set);
 	assert_int_equal(flow_set_add_since(set, &first, flow_time(9000, 0)), 0);
 	assert_int_equal(flow_age(9000, flow_set_since(set, &first)), 11);
+	flow_set_mark_stale(set);
+	assert_int_equal(flow_set_add(set, &first), 0);
+	assert_int_equal(flow_age(9000, flow_set_since(set, &first)), 11);
+	flow_set_mark_stale(set);
+	assert_int_equal(flow_set_add_since(set, &first, flow_time(9000, 2)), 0);
+	assert_int_equal(flow_age(9000, flow_set_since(set, &first)), 2);
+	flow_set_forget_times(set);
+	assert_int_equal(flow_set_since(set, &first), 0);
+	assert_true(flow_set_has(set, &first));
 	assert_true(flow_time(0, FLOW_AGE_MAX) > 0);
 	(void)state;
 }

@@ -51,8 +51,8 @@ static void assert_body(const char *conf, const char *object, const char *expect
 static void test_text(void **state)
 {
 	(void)state;
-	assert_body(DUAL, "chain input",
-		"type filter hook input priority filter - 10; policy accept;\n"
+	assert_body(DUAL, "chain prerouting",
+		"type filter hook prerouting priority raw; policy accept;\n"
 		"meta priority != 6472:0 iifname \"eth0\" goto shield "
 		"comment \"not seen by drover's rules there: somebody has flushed them\"\n");
 	assert_body(DUAL, "chain shield", "ip daddr @vips " DROP "ip6 daddr @vips6 " DROP);
@@ -87,7 +87,7 @@ static void test_others_cannot_change_it(void **state)
 		"nft delete table inet drover-shield",
 		"nft flush table inet drover-shield",
 		"nft flush set inet drover-shield vips",
-		"nft add rule inet drover-shield input accept",
+		"nft add rule inet drover-shield prerouting accept",
 	};
 	_cleanup_(ruleset_free_p) struct ruleset *ruleset = shielded(DUAL), *got = NULL;
 
@@ -147,10 +147,10 @@ static void test_it_ends_with_its_socket(void **state)
 	assert_int_equal(nft_open(&k->nft), 0);
 	assert_int_equal(nft_read(k->nft, &got), 0);
 	assert_difference(got, ruleset,
-		"add table drover-shield\nadd chain shield\nadd chain input\n"
+		"add table drover-shield\nadd chain shield\nadd chain prerouting\n"
 		"add set protocols\nadd 2 elements of protocols\n"
 		"add set vips\nadd 1 elements of vips\nadd set vips6\nadd 2 elements of vips6\n"
-		"add 2 rule shield\nadd rule input\n");
+		"add 2 rule shield\nadd rule prerouting\n");
 	install(k->nft, ruleset);
 }
 

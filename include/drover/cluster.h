@@ -90,11 +90,15 @@ struct cluster_health {
 };
 
 /*
- * Says how a member does in a service, by their names. Without a word a member does well. Returns 1
- * if that changes anybody's weight, 0 if not, or -ENOMEM.
+ * Says how a member does in a service, by their names. Without a word a member does well. What
+ * follows is decided for all together: by cluster_decide_health(), behind the last of several.
+ * Returns 1 if it is news, 0 if not, or -ENOMEM.
  */
 int cluster_set_health(struct cluster *cluster, const char *group, const char *service,
 	const char *member, const struct cluster_health *health);
+
+/* Returns true if there was news. */
+bool cluster_decide_health(struct cluster *cluster);
 
 /* What checks make of a member in a service. */
 struct cluster_share {

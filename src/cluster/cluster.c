@@ -30,6 +30,7 @@ struct cluster {
 	struct duty *duties; /* in groups where this node is not standby */
 	size_t n_duties;
 	struct health health;
+	bool health_is_news; /* it is not decided yet what follows */
 };
 
 static void decide_health(struct cluster *cluster);
@@ -484,9 +485,18 @@ int cluster_set_health(struct cluster *cluster, const char *group, const char *s
 {
 	int r = health_set(&cluster->health, group, service, member, health);
 
-	if (r > 0)
-		decide_health(cluster);
+	cluster->health_is_news |= r > 0;
 	return r;
+}
+
+bool cluster_decide_health(struct cluster *cluster)
+{
+	bool news = cluster->health_is_news;
+
+	if (news)
+		decide_health(cluster);
+	cluster->health_is_news = false;
+	return news;
 }
 
 struct cluster_share cluster_share(const struct cluster *cluster, const struct conf_group *group,

@@ -64,7 +64,7 @@ static unsigned int slow_percent(const struct health_link *link, uint64_t now_us
 	return step >= SLOW_STEPS ? 100 : (unsigned int)(step * 100 / SLOW_STEPS);
 }
 
-static int tell_cluster(struct engine *engine, struct health_link *link, uint64_t now_us)
+static void tell_cluster(struct engine *engine, struct health_link *link, uint64_t now_us)
 {
 	const struct check_report *report = check_report(link->probe);
 	struct cluster_health health = {
@@ -75,8 +75,10 @@ static int tell_cluster(struct engine *engine, struct health_link *link, uint64_
 
 	if (health.percent >= 100)
 		link->rose_us = 0;
-	return cluster_set_health(engine->cluster, link->group->name, link->service->name,
-		link->member->name, &health);
+	if (cluster_set_health(engine->cluster, link->group->name, link->service->name,
+		    link->member->name, &health) < 0)
+		log_error(
+			"cannot note how member %s does: %s", link->member->name, strerror(ENOMEM));
 }
 
 static bool is_first_of_service(const struct health *health, size_t i)
@@ -110,25 +112,24 @@ static void report_services_failed(struct engine *engine)
 
 static void arm_slow_timer(struct engine *engine, uint64_t now_us);
 
-static void tell_all(struct engine *engine, const struct probe *probe, uint64_t now_us)
+static void tell_all(struct engine *engine, uint64_t now_us)
 {
 	struct health *health = &engine->health;
-	bool changed = false;
 
+	health->news = false;
 	for (size_t i = 0; i < health->n_links; i++)
-		if (!probe || health->links[i].probe == probe)
-			changed |= tell_cluster(engine, &health->links[i], now_us) > 0;
+		tell_cluster(engine, &health->links[i], now_us);
+	if (cluster_decide_health(engine->cluster))
+		engine_request_reconcile(engine);
 	report_services_failed(engine);
 	arm_slow_timer(engine, now_us);
-	if (changed)
-		engine_request_reconcile(engine);
 }
 
 static int on_slow(sd_event_source *source, uint64_t now, void *user_data)
 {
 	(void)source;
 	(void)now;
-	tell_all(user_data, NULL, clock_now_us());
+	tell_all(user_data, clock_now_us());
 	return 0;
 }
 
@@ -159,7 +160,7 @@ static void on_changed(
 	struct engine *engine = user_data;
 	struct health *health = &engine->health;
 	const struct check_report *report = check_report(probe);
-	uint64_t now_us = clock_now_us();
+	uint64_t now_us = report->since_us; /* that of this run */
 
 	/* That all is well from the start is no news. */
 	if (before != CHECK_UNKNOWN || report->state.verdict != CHECK_UP)
@@ -172,9 +173,7 @@ static void on_changed(
 						? now_us
 						: 0;
 	}
-	tell_all(engine, probe, now_us);
-	if (checks_are_known(health->checks))
-		engine_request_reconcile(engine);
+	health->news = true;
 }
 
 /* --- the loop -------------------------------------------------------------------------- */
@@ -186,6 +185,13 @@ static void run(struct engine *engine)
 	uint64_t now_us = clock_now_us(), next_us;
 
 	next_us = checks_run(engine->health.checks, now_us);
+	if (engine->health.news) {
+		tell_all(engine, now_us);
+		/* A start may have waited for just that. */
+		if (engine->health.wait_until_us > now_us &&
+			checks_are_known(engine->health.checks))
+			engine_request_reconcile(engine);
+	}
 	if (next_us != UINT64_MAX)
 		(void)engine_arm_timer(engine, &engine->health.timer,
 			next_us > now_us ? next_us - now_us : 0, on_due);
@@ -302,7 +308,7 @@ void engine_reload_health(struct engine *engine)
 		link->rose_us = find_rose(old, n_old, link->probe, link->service);
 	}
 	checks_end(health->checks);
-	tell_all(engine, NULL, clock_now_us());
+	tell_all(engine, clock_now_us());
 	run(engine);
 }
 

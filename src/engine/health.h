@@ -23,6 +23,7 @@ struct health {
 	sd_event_source *slow_timer; /* for those that start slowly */
 	struct health_link *links;
 	size_t n_links;
+	bool news;              /* that the cluster has not been told */
 	uint64_t wait_until_us; /* for the first verdict about everyone */
 };
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lab import VIP, wait_until
+from lab import VIP, sip, wait_until
 from lab.answering import Server
 from lab.wait import patience
 
@@ -117,6 +117,23 @@ def test_http_settings(make_lab):
                                "s3": "good", "s4": "unexpected body"})
 
 
+def test_real_servers(make_lab):
+    """busybox as a web server, sipp as one of SIP."""
+    checks = [("http", 80, {"port": 80, "path": "/health", "body": "well"}),
+              ("sip", 5060, {"port": 5060})]
+    lab = launch(make_lab, checks_of(*checks), services_of(*checks))
+    host = lab["fe6"]
+    (host.directory / "health").write_text("I am well\n")
+    web_server = host.popen("busybox", "httpd", "-f", "-p", "192.0.2.6:80", "-h", host.directory)
+    sip.Server(host, "192.0.2.6", sip.ANSWER.format(name="fe6"))
+    lab.start("fe5")
+    wait_outcomes(lab["fe5"], {"s0": "good", "s1": "good"})
+    (host.directory / "health").write_text("I am ill\n")
+    wait_outcomes(lab["fe5"], {"s0": "unexpected body", "s1": "good"})
+    web_server.end()
+    wait_outcomes(lab["fe5"], {"s0": "refused", "s1": "good"})
+
+
 def test_icmp_and_exec(make_lab):
     command = 'test "$DROVER_MEMBER $DROVER_ADDRESS $DROVER_PORT" = "fe6 192.0.2.6 1001"'
     checks = [("icmp", 0, {}), ("exec", 0, {"command": command}),
@@ -189,14 +206,23 @@ def test_killed_under_load(make_lab):
 
 
 def test_hung_member(make_lab):
-    """One whose kernel answers and whose server does not: the protocol tells."""
+    """One whose kernel answers and whose server does not: its connections count as dead."""
     checks = [QUICK | {"name": "web", "type": "send", "send": "1\n", "expect": "fe"}]
-    lab = launch_web(make_lab, checks=checks)
-    lab["fe6"]._echo.send_signal(signal.SIGSTOP)
-    wait_member(lab["fe5"], "fe6", "down")
-    assert states(lab["fe5"])["web"]["outcome"] == "timeout"
-    lab["fe6"]._echo.send_signal(signal.SIGCONT)
-    wait_member(lab["fe5"], "fe6", "serving")
+    lab = launch_web(make_lab, checks=checks, services=[
+        *web(), {"name": "other", "protocol": "tcp", "ports": "81"}], sync=True)
+    node, held = lab["fe5"], lab.client.hold(VIP, 80, 40)
+    lab.wait_known(40, "fe5")
+    others = sum(name == "fe7" for name in held.report()["members"].values())
+    lab["fe6"].pause_serving()
+    wait_member(node, "fe6", "down")
+    assert states(node)["web"]["outcome"] == "timeout"
+    assert node.connections("fe6") == 40 - others
+    assert all(each["pinned"] == 0 for each in node.ctl("flows")["members"])
+    assert not [failure for failure in held.failures() if " fe7: " in failure]
+    held.wait_alive(others)
+    held.stop()
+    lab["fe6"].pause_serving(False)
+    wait_member(node, "fe6", "serving")
 
 
 def test_one_service_of_several(make_lab):

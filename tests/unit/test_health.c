@@ -16,7 +16,10 @@ static int say(struct cluster *cluster, const char *service, const char *member,
 {
 	const struct cluster_health health = { .down = down, .since = since, .percent = percent };
 
-	return cluster_set_health(cluster, "A", service, member, &health);
+	int r = cluster_set_health(cluster, "A", service, member, &health);
+
+	assert_int_equal(cluster_decide_health(cluster), r);
+	return r;
 }
 
 static void fell(struct cluster *cluster, const char *service, const char *member, uint64_t since)

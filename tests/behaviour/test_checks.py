@@ -8,6 +8,7 @@ import pytest
 
 from lab import VIP, sip, wait_until
 from lab.answering import Server
+from lab.listing import difference, without_shield
 from lab.wait import patience
 
 SYN = 0x02
@@ -273,6 +274,14 @@ def test_memories_of_a_service(make_lab, scheduler):
         "add rule inet t i tcp dport 81 ip daddr %s counter\n" % VIP))
     lab.client.connect(VIP, 81, 20, patience=0.5)
     assert "counter packets 0 " in lab["fe6"].run("nft", "list", "chain", "inet", "t", "i").stdout
+
+    rules = lab["fe5"].ctl("rules")["rules"]
+    lab["fe7"].stop_droverd()
+    lab["fe7"].load_ruleset("flush ruleset")
+    lab["fe7"].load_ruleset(rules)
+    chains = [[item for item in without_shield(lab[name].nft_json()) if item.keys() <= {
+        "table", "chain", "rule"}] for name in ("fe5", "fe7")]
+    assert not difference(*chains)
 
 
 @pytest.mark.parametrize("fail", ["open", "closed"])

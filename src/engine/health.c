@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 enum {
 	MS = 1000,
@@ -312,6 +313,17 @@ void engine_reload_health(struct engine *engine)
 	run(engine);
 }
 
+/* Each probe under way has a descriptor, and they may all hang at once. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int engine_open_health(struct engine *engine)
 {
 	const struct checks_ops ops = { .changed = on_changed, .user_data = engine };
@@ -325,6 +337,7 @@ int engine_open_health(struct engine *engine)
 		log_error("cannot check members: %s", strerror(-r));
 		return r;
 	}
+	raise_file_limit();
 	health->wait_until_us = clock_now_us() + FIRST_WAIT_US;
 	(void)engine_arm_timer(engine, &health->slow_timer, FIRST_WAIT_US, on_slow);
 	engine_reload_health(engine);

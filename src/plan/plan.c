@@ -102,9 +102,12 @@ static int plan_members(struct builder *b)
 
 static bool same_subset(const struct plan_table *table, const struct conf_service *service)
 {
+	size_t size = service->n_members * sizeof(*service->members);
+
+	/* Of a group that has no members, as drover-helper may be told, there is no array either.
+	 */
 	return table->n_members == service->n_members &&
-	       memcmp(table->members, service->members,
-		       service->n_members * sizeof(*service->members)) == 0;
+	       (size == 0 || memcmp(table->members, service->members, size) == 0);
 }
 
 static bool is_every_member(const struct conf_group *group, const struct conf_service *service)

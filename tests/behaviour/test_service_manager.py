@@ -53,7 +53,7 @@ def test_version():
 
 @pytest.mark.parametrize("setting", [
     "Type=notify", "ExecReload=", "WatchdogSec=", "StateDirectory=drover",
-    "RuntimeDirectory=drover", "RuntimeDirectoryPreserve=yes", "ProtectKernelTunables=no",
+    "RuntimeDirectory=drover", "RuntimeDirectoryPreserve=yes", "ReadWritePaths=/proc/sys/net",
     "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW",
     "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW",
 ])

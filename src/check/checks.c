@@ -246,6 +246,7 @@ static void finish(
 	probe_end(probe);
 	probe->deadline_us = 0;
 	report->outcome = outcome;
+	memcpy(report->detail, probe->detail, sizeof(report->detail));
 	report->took_us = now_us - probe->began_us;
 	report->n_good += outcome == CHECK_GOOD;
 	report->n_bad += outcome != CHECK_GOOD && outcome != CHECK_LOCAL;

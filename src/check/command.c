@@ -98,11 +98,10 @@ enum check_outcome command_handle(struct probe *probe)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return CHECK_GOOD;
 	if (WIFEXITED(status))
-		snprintf(probe->report.detail, sizeof(probe->report.detail), "exit status %d",
+		snprintf(probe->detail, sizeof(probe->detail), "exit status %d",
 			WEXITSTATUS(status));
 	else
-		snprintf(probe->report.detail, sizeof(probe->report.detail), "signal %d",
-			WTERMSIG(status));
+		snprintf(probe->detail, sizeof(probe->detail), "signal %d", WTERMSIG(status));
 	return CHECK_EXIT;
 }
 
@@ -117,13 +116,13 @@ enum check_outcome command_begin(struct probe *probe)
 	r = spawn(probe);
 	if (r != 0) {
 		probe->pid = 0;
-		snprintf(probe->report.detail, sizeof(probe->report.detail), "%s", strerror(r));
+		snprintf(probe->detail, sizeof(probe->detail), "%s", strerror(r));
 		return CHECK_LOCAL;
 	}
 	probe->fd = (int)syscall(SYS_pidfd_open, probe->pid, 0);
 	if (probe->fd >= 0 && epoll_ctl(probe->epoll_fd, EPOLL_CTL_ADD, probe->fd, &event) == 0)
 		return CHECK_PENDING;
-	snprintf(probe->report.detail, sizeof(probe->report.detail), "%s", strerror(errno));
+	snprintf(probe->detail, sizeof(probe->detail), "%s", strerror(errno));
 	return CHECK_LOCAL;
 }
 

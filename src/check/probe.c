@@ -24,7 +24,7 @@ static enum check_outcome outcome_of(struct probe *probe, int error)
 	case EPIPE:
 		return CHECK_CLOSED;
 	default:
-		snprintf(probe->report.detail, sizeof(probe->report.detail), "%s", strerror(error));
+		snprintf(probe->detail, sizeof(probe->detail), "%s", strerror(error));
 		return CHECK_LOCAL;
 	}
 }
@@ -139,7 +139,7 @@ static enum check_outcome begin_socket(struct probe *probe)
 
 enum check_outcome probe_begin(struct probe *probe)
 {
-	probe->report.detail[0] = '\0';
+	probe->detail[0] = '\0';
 	if (probe->report.target.check->type == CONF_CHECK_EXEC)
 		return command_begin(probe);
 	probe->dialogue = calloc(1, sizeof(*probe->dialogue));
@@ -185,7 +185,7 @@ static enum check_outcome hear(struct probe *probe)
 		dialogue->n_input = used + (size_t)n;
 		outcome = dialogue_hear(dialogue, stream && n == 0);
 	}
-	memcpy(probe->report.detail, dialogue->detail, sizeof(probe->report.detail));
+	memcpy(probe->detail, dialogue->detail, sizeof(probe->detail));
 	if (outcome == CHECK_GOOD)
 		(void)say(probe);
 	return outcome;

@@ -11,9 +11,10 @@ struct probe {
 	char *key; /* what is asked of whom: the same for the same */
 	bool wanted;
 	struct check_report report;
-	uint64_t due_us;      /* when it asks next; in the past while it is asking */
-	uint64_t began_us;    /* the one that is under way */
-	uint64_t deadline_us; /* of that; 0: none is */
+	uint64_t due_us;               /* when it asks next; in the past while it is asking */
+	uint64_t began_us;             /* the one that is under way */
+	uint64_t deadline_us;          /* of that; 0: none is */
+	char detail[CHECK_DETAIL_MAX]; /* of that */
 	uint16_t number;
 	int epoll_fd;
 	int fd;    /* a socket, or the pidfd of the command; -1: none */

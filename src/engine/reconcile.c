@@ -271,6 +271,8 @@ static void tell_ready(struct engine *engine)
 	if (engine->ready || engine_is_settling(engine))
 		return;
 	engine->ready = true;
+	/* Who has just come may be sent what others had, before it hears of any change. */
+	arm_guard(engine);
 	(void)sd_notify(0, "READY=1");
 }
 

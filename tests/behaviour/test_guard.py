@@ -53,6 +53,11 @@ def lead_right(lab):
     lab["fe5"].run("nft", "delete", "table", "netdev", "misled")
 
 
+def wait_disarmed(node):
+    """A member arms it when it starts, too."""
+    wait_until(lambda: not node.ctl("status")["guard"]["armed"], what="the guard's end")
+
+
 def hold(lab, vip):
     held = lab.client.hold(vip, 80, HELD, first_port=20000)
     held.wait_rounds(1)
@@ -86,6 +91,7 @@ def test_connections_survive_a_wrong_way_while_it_is_armed(dual, vip, loose):
 @pytest.mark.parametrize("vip", [VIP, VIP6])
 def test_connections_are_reset_on_a_wrong_way_while_it_is_not(dual, vip):
     held, own = hold(dual, vip)
+    wait_disarmed(dual["fe6"])
     mislead(dual, "fe6")
     report = held.wait_alive(own)
     assert set(report["members"].values()) == {"fe6"}
@@ -222,6 +228,8 @@ def test_only_members_have_it(make_lab):
     lab = make_lab(["fe6", "lb5"])
     lab.configure(lab.group({"fe6": 100}, balancers=["lb5"]))
     lab.start()
+    assert lab["fe6"].ctl("status")["guard"]["armed"], "whoever comes knows nothing yet"
+    wait_disarmed(lab["fe6"])
     assert lab["fe6"].ctl("status")["guard"] == {"armed": False, "left_ms": 0, "dropped": 0}
     assert lab["lb5"].ctl("status")["guard"] is None
     assert "guard          not armed, dropped 0 packets" in lab["fe6"].droverctl("status").stdout

@@ -5,7 +5,7 @@ import shutil
 import signal
 import socket
 
-from .programs import program
+from .programs import SANITIZERS, program
 from .wait import Timeout, patience, wait_until
 
 # What contrib/systemd/droverd.service allows, and nothing else.
@@ -45,9 +45,7 @@ class Daemon:
             "NOTIFY_SOCKET": str(node.directory / "notify"),
             "STATE_DIRECTORY": str(node.state_directory),
             "RUNTIME_DIRECTORY": str(node.run_directory),
-            "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
-            "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
-        }
+        } | SANITIZERS
 
     @property
     def pid(self):

@@ -3,7 +3,7 @@
 import os
 import select
 
-from .programs import program
+from .programs import SANITIZERS, program
 from .wait import patience, wait_until
 
 
@@ -21,14 +21,8 @@ class Helper:
         self.stderr_path = node.directory / "helper.stderr"
         with open(self.stderr_path, "w", encoding="utf-8") as stderr:
             self.process = node.popen(program("drover-helper"), *arguments, stdin=True, stdout=True,
-                                      stderr=stderr, env=os.environ | self._environment())
-
-    def _environment(self):
-        return {
-            "STATE_DIRECTORY": str(self.node.state_directory),
-            "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
-            "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
-        }
+                                      stderr=stderr, env=os.environ | SANITIZERS
+                                      | {"STATE_DIRECTORY": str(node.state_directory)})
 
     @property
     def pid(self):

@@ -27,3 +27,10 @@ def program(name):
         if name in files and os.access(path, os.X_OK):
             return str(path)
     raise FileNotFoundError(f"{name} is not in {build_directory()}: build it first")
+
+
+# What a program's sanitizers do: end it, with a status that says so.
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
+}

@@ -15,6 +15,7 @@ enum member_state {
 	MEMBER_DRAINING,    /* weight 0: takes no new flows, is still forwarded to */
 	MEMBER_DISABLED,    /* by the operator: nothing is sent to it */
 	MEMBER_UNREACHABLE, /* no Ethernet address is known for it */
+	MEMBER_DOWN,        /* checks have taken it out of all its services */
 };
 
 /* What an operator said at run time about a member, by name, in all its groups. */
@@ -78,6 +79,45 @@ void cluster_reset_overrides(struct cluster *cluster);
 const struct cluster_override *cluster_override_at(const struct cluster *cluster, size_t i);
 const struct cluster_override *cluster_find_override(
 	const struct cluster *cluster, const char *member);
+
+/* --- health ------------------------------------------------------------- */
+
+/* What a check found about a member in one service. */
+struct cluster_health {
+	bool down;
+	uint64_t since;       /* grows with time: of those that are down, who was first */
+	unsigned int percent; /* of its weight, 1..100, while it starts slowly; when not down */
+};
+
+/*
+ * Says how a member does in a service, by their names. Without a word a member does well. What
+ * follows is decided for all together: by cluster_decide_health(), behind the last of several.
+ * Returns 1 if it is news, 0 if not, or -ENOMEM.
+ */
+int cluster_set_health(struct cluster *cluster, const char *group, const char *service,
+	const char *member, const struct cluster_health *health);
+
+/* Returns true if there was news. */
+bool cluster_decide_health(struct cluster *cluster);
+
+/* What checks make of a member in a service. */
+struct cluster_share {
+	bool ejected; /* it takes no packets of the service, and those that it has are lost */
+	unsigned int percent; /* of its weight otherwise */
+};
+
+/*
+ * member is an index into the members of the group. As many members as the service's min_up stay
+ * whatever checks find: the first to go down are the first to be taken out. Should all go, fail
+ * says whether they do. A member that is out of all services with a check is so of those without,
+ * too, unless these would then have nobody.
+ */
+struct cluster_share cluster_share(const struct cluster *cluster, const struct conf_group *group,
+	const struct conf_service *service, size_t member);
+
+/* True if all members of the service are down, so that it lives, or not, by its "fail". */
+bool cluster_service_failed(const struct cluster *cluster, const struct conf_group *group,
+	const struct conf_service *service);
 
 /* --- duty --------------------------------------------------------------- */
 

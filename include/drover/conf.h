@@ -35,6 +35,17 @@ enum {
 	CONF_PINS_DEFAULT = 65536,
 	CONF_TAKEOVER_WAIT_MAX = 300, /* seconds */
 	CONF_TAKEOVER_WAIT_DEFAULT = 5,
+	CONF_CHECK_INTERVAL_MIN = 100, /* milliseconds */
+	CONF_CHECK_INTERVAL_MAX = 3600000,
+	CONF_CHECK_INTERVAL_DEFAULT = 2000,
+	CONF_CHECK_TIMEOUT_MIN = 50,
+	CONF_CHECK_TIMEOUT_DEFAULT = 1000,
+	CONF_CHECK_COUNT_MAX = 100, /* rise and fall */
+	CONF_CHECK_RISE_DEFAULT = 2,
+	CONF_CHECK_FALL_DEFAULT = 2,
+	CONF_CHECK_JITTER_MAX = 50, /* percent of the interval */
+	CONF_CHECK_JITTER_DEFAULT = 5,
+	CONF_SLOW_START_MAX = 3600, /* seconds */
 };
 
 /* Where in which file something was written; file is owned by the conf. */
@@ -66,6 +77,47 @@ enum conf_protocol {
 	CONF_PROTOCOL_TCP = 1 << 0,
 	CONF_PROTOCOL_UDP = 1 << 1,
 	CONF_PROTOCOL_ANY = CONF_PROTOCOL_TCP | CONF_PROTOCOL_UDP,
+};
+
+/* What a check asks a member; names as the file has them. */
+enum conf_check_type {
+	CONF_CHECK_ICMP,
+	CONF_CHECK_TCP,
+	CONF_CHECK_SMTP,
+	CONF_CHECK_POP3,
+	CONF_CHECK_IMAP,
+	CONF_CHECK_HTTP,
+	CONF_CHECK_SIP,
+	CONF_CHECK_DNS,
+	CONF_CHECK_SEND,
+	CONF_CHECK_EXEC,
+	N_CONF_CHECK_TYPES,
+};
+
+/* An entry of "checks", or what a service's check = "smtp" stands for. */
+struct conf_check {
+	char *name;
+	enum conf_check_type type;
+	bool udp;                             /* sip, dns, send: by datagrams */
+	uint16_t port;                        /* 0: the service's first */
+	unsigned int interval_ms, timeout_ms; /* timeout_ms <= interval_ms */
+	unsigned int rise, fall;
+	unsigned int jitter;         /* percent of the interval */
+	char *method, *path, *host;  /* http; NULL: GET, /, the address that is asked */
+	struct port_range *statuses; /* http, sip; none: 200 to 299, and 300 to 399 of http */
+	size_t n_statuses;
+	char *body;    /* http: must be in the answer; NULL: whatever */
+	char *query;   /* dns: the name that is asked for; NULL: the root */
+	char *send;    /* NULL: nothing */
+	char *expect;  /* must be in the answer; NULL: any answer, or none if nothing was sent */
+	char *command; /* exec: for the shell */
+	struct conf_location location;
+};
+
+/* What becomes of a service that has no healthy member. */
+enum conf_fail {
+	CONF_FAIL_OPEN,   /* all are taken to be healthy */
+	CONF_FAIL_CLOSED, /* its packets are dropped */
 };
 
 struct conf_vip {
@@ -104,8 +156,12 @@ struct conf_service {
 	 * seconds, 1..CONF_PERSISTENCE_MAX; 0: no longer than the scheduler says.
 	 */
 	unsigned int persistence;
-	char *check;     /* NULL if none; one of the names in drover.conf(5) */
-	size_t *members; /* indices into the group's members, ascending; always filled */
+	char *check;        /* NULL if none, else the name of … */
+	size_t check_index; /* … the one in conf.checks */
+	enum conf_fail fail;
+	unsigned int min_up;     /* members that no check takes out, whatever it finds */
+	unsigned int slow_start; /* seconds until a member that has come back has its full weight */
+	size_t *members;         /* indices into the group's members, ascending; always filled */
 	size_t n_members;
 	bool all_members; /* the setting was absent: every member (not balancer_only) */
 	struct conf_location location;
@@ -162,6 +218,8 @@ struct conf {
 	bool told;         /* who serves is told at run time (conf_helper.h), to one node alone */
 	bool member_guard; /* as a member, drop what conntrack cannot place for some seconds */
 	char *control;     /* path of the control socket */
+	struct conf_check *checks; /* those of the file, and those that services name by a type */
+	size_t n_checks;
 	struct conf_group *groups;
 	size_t n_groups;
 	struct conf_sync sync;
@@ -217,6 +275,12 @@ uint64_t conf_fingerprint(const struct conf *conf);
 const char *conf_scheduler_name(enum conf_scheduler scheduler);
 const char *conf_election_name(enum conf_election election);
 const char *conf_protocol_name(enum conf_protocol protocol);
+const char *conf_check_type_name(enum conf_check_type type);
+const char *conf_fail_name(enum conf_fail fail);
+
+/* The check of a service, or NULL. */
+const struct conf_check *conf_service_check(
+	const struct conf *conf, const struct conf_service *service);
 
 /* Finds by name; returns NULL if there is none. */
 const struct conf_group *conf_find_group(const struct conf *conf, const char *name);

@@ -34,11 +34,19 @@ struct plan_member {
 /* A bucket table; shared by all distributions over the same members in the same order. */
 struct plan_table {
 	const char *subset; /* NULL for all members, else the first service with this subset */
+	/*
+	 * Checks give its service other weights than the members' own: the table of this service
+	 * (subset), and of those with the same ones, stands apart from that of memory.
+	 */
+	bool apart;
+	const char *memory; /* the subset as if it did not: so that memories are one and last */
 	enum buckets_order order;
 	uint16_t *slots; /* plan.n_buckets entries: indices into group.members, or BUCKETS_NONE */
 	bool *pinned;    /* of as many: which slots have pins; NULL if none has */
+	bool *ejected;   /* of group.members: whose flows of the service are lost; NULL: nobody's */
 	const size_t *members; /* the subset (borrowed), as indices into conf_group.members */
 	size_t n_members;
+	unsigned int *weights; /* of as many */
 	struct conf_location location;
 };
 
@@ -174,10 +182,15 @@ int plan_add_pin(const struct plan *plan, struct plan_group *group, const struct
 
 /*
  * True if the flow would not be found at this member without a pin: its slot is another's, or it
- * was drawn and so is no function of its slot.
+ * was drawn and so is no function of its slot. False if the member is out of the service: the
+ * flow is dead.
  */
 bool plan_needs_pin(const struct plan *plan, const struct plan_group *group,
 	const struct plan_distribution *distribution, const struct plan_pin *pin);
+
+/* True if checks have taken the member (index into group.members) out of this alone. */
+bool plan_is_ejected(const struct plan_group *group, const struct plan_distribution *distribution,
+	size_t member);
 
 /* The member that has the slot of a flow that is not drawn, or BUCKETS_NONE. */
 uint16_t plan_slot_member(const struct plan *plan, const struct plan_group *group,

@@ -2,6 +2,7 @@
 #include "drover/cluster.h"
 
 #include "drover/array.h"
+#include "health.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,7 +29,11 @@ struct cluster {
 	size_t n_overrides;
 	struct duty *duties; /* in groups where this node is not standby */
 	size_t n_duties;
+	struct health health;
+	bool health_is_news; /* it is not decided yet what follows */
 };
+
+static void decide_health(struct cluster *cluster);
 
 /* --- life ---------------------------------------------------------------- */
 
@@ -41,16 +46,26 @@ struct cluster *cluster_new(struct conf *conf)
 	return cluster;
 }
 
+static void forget_overrides(struct cluster *cluster)
+{
+	for (size_t i = 0; i < cluster->n_overrides; i++)
+		free(cluster->overrides[i].member);
+	free(cluster->overrides);
+	cluster->overrides = NULL;
+	cluster->n_overrides = 0;
+}
+
 void cluster_free(struct cluster *cluster)
 {
 	if (!cluster)
 		return;
 	conf_free(cluster->conf);
 	free(cluster->neighbours);
-	cluster_reset_overrides(cluster);
+	forget_overrides(cluster);
 	for (size_t i = 0; i < cluster->n_duties; i++)
 		free(cluster->duties[i].group);
 	free(cluster->duties);
+	health_done(&cluster->health);
 	free(cluster);
 }
 
@@ -206,6 +221,7 @@ int cluster_set_neighbour(
 		if (!neighbour)
 			return 0;
 		remove_neighbour(cluster, neighbour);
+		decide_health(cluster);
 		return 1;
 	}
 	if (neighbour) {
@@ -222,6 +238,7 @@ int cluster_set_neighbour(
 	cluster->neighbours = grown;
 	cluster->neighbours[cluster->n_neighbours++] = (struct neighbour){ .address = *address,
 		.mac = *mac };
+	decide_health(cluster);
 	return 1;
 }
 
@@ -229,11 +246,8 @@ int cluster_set_neighbour(
 
 void cluster_reset_overrides(struct cluster *cluster)
 {
-	for (size_t i = 0; i < cluster->n_overrides; i++)
-		free(cluster->overrides[i].member);
-	free(cluster->overrides);
-	cluster->overrides = NULL;
-	cluster->n_overrides = 0;
+	forget_overrides(cluster);
+	decide_health(cluster);
 }
 
 const struct cluster_override *cluster_override_at(const struct cluster *cluster, size_t i)
@@ -302,6 +316,7 @@ int cluster_drain(struct cluster *cluster, const char *member)
 		return r;
 	override->draining = true;
 	override->disabled = false;
+	decide_health(cluster);
 	return 0;
 }
 
@@ -314,6 +329,7 @@ int cluster_disable(struct cluster *cluster, const char *member)
 		return r;
 	override->disabled = true;
 	override->draining = false;
+	decide_health(cluster);
 	return 0;
 }
 
@@ -328,6 +344,7 @@ int cluster_enable(struct cluster *cluster, const char *member)
 	override->draining = false;
 	if (!override->has_weight)
 		remove_override(cluster, override);
+	decide_health(cluster);
 	return 0;
 }
 
@@ -340,6 +357,7 @@ int cluster_set_weight(struct cluster *cluster, const char *member, unsigned int
 		return r;
 	override->has_weight = true;
 	override->weight = weight;
+	decide_health(cluster);
 	return 0;
 }
 
@@ -354,6 +372,7 @@ int cluster_set_override(struct cluster *cluster, const struct cluster_override 
 	override->draining = restored->draining;
 	override->has_weight = restored->has_weight;
 	override->weight = restored->weight;
+	decide_health(cluster);
 	return 0;
 }
 
@@ -378,12 +397,15 @@ struct conf *cluster_replace_conf(struct cluster *cluster, struct conf *conf)
 		if (!group || !cluster_is_balancer(cluster, group))
 			remove_duty(cluster, &cluster->duties[i]);
 	}
+	health_sweep(&cluster->health, conf);
+	decide_health(cluster);
 	return old;
 }
 
 /* --- decisions --------------------------------------------------------------- */
 
-struct member_view cluster_view(const struct cluster *cluster, const struct conf_member *member)
+static struct member_view plain_view(
+	const struct cluster *cluster, const struct conf_member *member)
 {
 	const struct neighbour *neighbour = find_neighbour(cluster, &member->address);
 	struct member_view view = {
@@ -418,6 +440,81 @@ struct member_view cluster_view(const struct cluster *cluster, const struct conf
 	return view;
 }
 
+/* Group by pointer: the member is one of its array. */
+static size_t group_of(const struct conf *conf, const struct conf_member *member)
+{
+	size_t g = 0;
+
+	while (member < conf->groups[g].members ||
+		member >= conf->groups[g].members + conf->groups[g].n_members)
+		g++;
+	return g;
+}
+
+struct member_view cluster_view(const struct cluster *cluster, const struct conf_member *member)
+{
+	struct member_view view = plain_view(cluster, member);
+	const struct conf *conf = cluster->conf;
+	size_t g;
+
+	if (view.state != MEMBER_SERVING || health_is_empty(&cluster->health))
+		return view;
+	g = group_of(conf, member);
+	if (health_is_down(&cluster->health, g, (size_t)(member - conf->groups[g].members))) {
+		view.state = MEMBER_DOWN;
+		view.weight = 0;
+	}
+	return view;
+}
+
+/* --- health ----------------------------------------------------------------- */
+
+static bool serves(const struct conf_member *member, void *user_data)
+{
+	return plain_view(user_data, member).state == MEMBER_SERVING;
+}
+
+/* Who serves has changed, or who is healthy. Without memory all are taken to be well. */
+static void decide_health(struct cluster *cluster)
+{
+	(void)health_decide(&cluster->health, cluster->conf, serves, cluster);
+}
+
+int cluster_set_health(struct cluster *cluster, const char *group, const char *service,
+	const char *member, const struct cluster_health *health)
+{
+	int r = health_set(&cluster->health, group, service, member, health);
+
+	cluster->health_is_news |= r > 0;
+	return r;
+}
+
+bool cluster_decide_health(struct cluster *cluster)
+{
+	bool news = cluster->health_is_news;
+
+	if (news)
+		decide_health(cluster);
+	cluster->health_is_news = false;
+	return news;
+}
+
+struct cluster_share cluster_share(const struct cluster *cluster, const struct conf_group *group,
+	const struct conf_service *service, size_t member)
+{
+	return health_share(&cluster->health, (size_t)(group - cluster->conf->groups), group,
+		(size_t)(service - group->services), member);
+}
+
+bool cluster_service_failed(const struct cluster *cluster, const struct conf_group *group,
+	const struct conf_service *service)
+{
+	return health_failed(&cluster->health, (size_t)(group - cluster->conf->groups),
+		(size_t)(service - group->services));
+}
+
+/* --- readiness ---------------------------------------------------------------- */
+
 bool cluster_must_resolve(const struct cluster *cluster, const struct conf_group *group,
 	const struct conf_member *member)
 {
@@ -451,6 +548,8 @@ const char *member_state_name(enum member_state state)
 		return "disabled";
 	case MEMBER_UNREACHABLE:
 		return "unreachable";
+	case MEMBER_DOWN:
+		return "down";
 	}
 	return NULL;
 }

@@ -19,6 +19,20 @@ static void service_done(struct conf_service *service)
 	free(service->members);
 }
 
+static void check_done(struct conf_check *check)
+{
+	free(check->name);
+	free(check->method);
+	free(check->path);
+	free(check->host);
+	free(check->statuses);
+	free(check->body);
+	free(check->query);
+	free(check->send);
+	free(check->expect);
+	free(check->command);
+}
+
 static void group_done(struct conf_group *group)
 {
 	for (size_t i = 0; i < group->n_members; i++)
@@ -41,11 +55,14 @@ void conf_free(struct conf *conf)
 		free(conf->verbs[i].meaning);
 		free(conf->verbs[i].word);
 	}
+	for (size_t i = 0; i < conf->n_checks; i++)
+		check_done(&conf->checks[i]);
 	for (size_t i = 0; i < conf->n_files; i++)
 		free(conf->files[i]);
 	free(conf->path);
 	free(conf->node);
 	free(conf->interface);
+	free(conf->checks);
 	free(conf->groups);
 	free(conf->control);
 	free(conf->verbs);
@@ -92,6 +109,35 @@ const char *conf_protocol_name(enum conf_protocol protocol)
 		return "any";
 	}
 	return "?";
+}
+
+const char *conf_check_type_name(enum conf_check_type type)
+{
+	static const char *const names[N_CONF_CHECK_TYPES] = {
+		[CONF_CHECK_ICMP] = "icmp",
+		[CONF_CHECK_TCP] = "tcp",
+		[CONF_CHECK_SMTP] = "smtp",
+		[CONF_CHECK_POP3] = "pop3",
+		[CONF_CHECK_IMAP] = "imap",
+		[CONF_CHECK_HTTP] = "http",
+		[CONF_CHECK_SIP] = "sip",
+		[CONF_CHECK_DNS] = "dns",
+		[CONF_CHECK_SEND] = "send",
+		[CONF_CHECK_EXEC] = "exec",
+	};
+
+	return names[type];
+}
+
+const char *conf_fail_name(enum conf_fail fail)
+{
+	return fail == CONF_FAIL_CLOSED ? "closed" : "open";
+}
+
+const struct conf_check *conf_service_check(
+	const struct conf *conf, const struct conf_service *service)
+{
+	return service->check ? &conf->checks[service->check_index] : NULL;
 }
 
 const struct conf_group *conf_find_group(const struct conf *conf, const char *name)

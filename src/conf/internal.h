@@ -92,6 +92,9 @@ void source_done(struct source *source);
 /* settings.c, groups.c, services.c, vips.c, vipaddrs.c, verbs.c, helper.c, check.c */
 void settings_read(struct reader *reader, const config_setting_t *root);
 void group_read(struct reader *reader, const config_setting_t *setting, void *object);
+void check_read(struct reader *reader, const config_setting_t *setting, void *object);
+void check_find(
+	struct reader *reader, const config_setting_t *setting, struct conf_service *service);
 void service_read(struct reader *reader, const config_setting_t *setting, void *object);
 void services_fill(struct reader *reader, struct conf_group *group);
 void vip_add(struct reader *reader, struct conf_group *group, struct conf_location location,

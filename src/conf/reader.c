@@ -7,6 +7,7 @@
 static const char *const kind_names[] = {
 	[VALUE_TEXT] = "a string: \"…\"",
 	[VALUE_NUMBER] = "a whole number",
+	[VALUE_SECONDS] = "a number of seconds",
 	[VALUE_BOOLEAN] = "true or false",
 	[VALUE_TEXTS] = "a list of strings: [ \"…\", … ]",
 	[VALUE_SECTION] = "a section: { … }",
@@ -36,6 +37,9 @@ static bool has_kind(const config_setting_t *setting, enum value_kind kind)
 		return type == CONFIG_TYPE_STRING;
 	case VALUE_NUMBER:
 		return type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64;
+	case VALUE_SECONDS:
+		return type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64 ||
+		       type == CONFIG_TYPE_FLOAT;
 	case VALUE_BOOLEAN:
 		return type == CONFIG_TYPE_BOOL;
 	case VALUE_TEXTS:

@@ -11,6 +11,7 @@
 enum value_kind {
 	VALUE_TEXT,
 	VALUE_NUMBER,
+	VALUE_SECONDS, /* whole or not */
 	VALUE_BOOLEAN,
 	VALUE_TEXTS, /* read is called for each element */
 	VALUE_SECTION,
@@ -52,6 +53,9 @@ void read_path(
 	struct reader *reader, const config_setting_t *setting, size_t size, char **ret_path);
 void read_number(struct reader *reader, const config_setting_t *setting, uint32_t min, uint32_t max,
 	uint32_t *ret_number);
+/* Of seconds in the file; in the struct, and the limits, they are milliseconds. */
+void read_seconds(struct reader *reader, const config_setting_t *setting, uint32_t min_ms,
+	uint32_t max_ms, uint32_t *ret_ms);
 void read_choice(struct reader *reader, const config_setting_t *setting, const char *const *choices,
 	size_t n_choices, size_t *ret_choice);
 void read_address(

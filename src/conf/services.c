@@ -81,14 +81,34 @@ static void read_persistence(struct reader *reader, const config_setting_t *sett
 
 static void read_check(struct reader *reader, const config_setting_t *setting, void *object)
 {
-	static const char *const choices[] = { "icmp", "tcp", "smtp", "pop3", "imap", "http", "sip",
-		"dns", "send", "exec" };
+	check_find(reader, setting, object);
+}
+
+static void read_fail(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	static const char *const choices[] = {
+		[CONF_FAIL_OPEN] = "open",
+		[CONF_FAIL_CLOSED] = "closed",
+	};
 	struct conf_service *service = object;
-	size_t choice = ARRAY_SIZE(choices);
+	size_t choice = CONF_FAIL_OPEN;
 
 	read_choice(reader, setting, choices, ARRAY_SIZE(choices), &choice);
-	if (choice < ARRAY_SIZE(choices))
-		read_text(reader, setting, &service->check);
+	service->fail = (enum conf_fail)choice;
+}
+
+static void read_min_up(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf_service *service = object;
+
+	read_number(reader, setting, 0, CONF_MEMBERS_MAX, &service->min_up);
+}
+
+static void read_slow_start(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf_service *service = object;
+
+	read_number(reader, setting, 0, CONF_SLOW_START_MAX, &service->slow_start);
 }
 
 static bool append_member(struct reader *reader, struct conf_service *service, size_t index)
@@ -155,7 +175,11 @@ void service_read(struct reader *reader, const config_setting_t *setting, void *
 		{ "ports", VALUE_TEXT, 0, read_service_ports },
 		{ "scheduler", VALUE_TEXT, 0, read_scheduler },
 		{ "persistence", VALUE_NUMBER, 0, read_persistence },
+		/* Its port is the service's first, unless it has one of its own. */
 		{ "check", VALUE_TEXT, 0, read_check },
+		{ "fail", VALUE_TEXT, 0, read_fail },
+		{ "min_up", VALUE_NUMBER, 0, read_min_up },
+		{ "slow_start", VALUE_NUMBER, 0, read_slow_start },
 		{ "members", VALUE_TEXTS, KEY_FILLED, read_service_member },
 	};
 	struct scope scope = reader_scope(reader, "service", setting);

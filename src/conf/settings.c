@@ -242,6 +242,7 @@ void settings_read(struct reader *reader, const config_setting_t *root)
 		{ "takeover_wait", VALUE_NUMBER, 0, read_takeover_wait },
 		{ "member_guard", VALUE_BOOLEAN, 0, read_member_guard },
 		{ "control", VALUE_TEXT, 0, read_control },
+		{ "checks", VALUE_SECTIONS, 0, check_read },
 		{ "groups", VALUE_SECTIONS, KEY_REQUIRED | KEY_FILLED | KEY_TOLD, group_read },
 		{ "sync", VALUE_SECTION, 0, read_sync },
 		{ "helper", VALUE_SECTION, 0, helper_read },

@@ -98,6 +98,20 @@ void read_number(struct reader *reader, const config_setting_t *setting, uint32_
 		*ret_number = (uint32_t)number;
 }
 
+void read_seconds(struct reader *reader, const config_setting_t *setting, uint32_t min_ms,
+	uint32_t max_ms, uint32_t *ret_ms)
+{
+	double seconds = config_setting_type(setting) == CONFIG_TYPE_FLOAT
+				 ? config_setting_get_float(setting)
+				 : (double)config_setting_get_int64(setting);
+
+	if (!(seconds * 1000 >= min_ms && seconds * 1000 <= max_ms))
+		fault_add(reader, reader_locate(reader, setting), "%s %g is outside %g..%g seconds",
+			config_setting_name(setting), seconds, min_ms / 1000.0, max_ms / 1000.0);
+	else
+		*ret_ms = (uint32_t)(seconds * 1000 + 0.5);
+}
+
 /* Writes "a, b or c". */
 static void list_choices(const char *const *choices, size_t n, char *buffer, size_t size)
 {

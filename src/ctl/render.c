@@ -37,6 +37,22 @@ void view_table(struct view *view, const struct table *table, const char *indent
 		view->error = r;
 }
 
+/* "2/3", and what becomes of a service that has nobody. */
+static void add_up(struct table *table, const json_t *service)
+{
+	json_int_t checked = json_integer_value(json_object_get(service, "checked"));
+	char up[REPLY_NUMBER_MAX];
+	bool failed = reply_is_true(service, "failed");
+
+	if (checked == 0) {
+		table_add(table, TEXT_PLAIN, "-");
+		return;
+	}
+	reply_number(service, "up", up);
+	table_add(table, failed ? TEXT_BAD : TEXT_PLAIN, "%s/%" JSON_INTEGER_FORMAT "%s%s", up,
+		checked, failed ? ", fails " : "", failed ? reply_text(service, "fail") : "");
+}
+
 void render_services(struct view *view, const json_t *reply)
 {
 	static const struct table_column columns[] = {
@@ -46,6 +62,7 @@ void render_services(struct view *view, const json_t *reply)
 		{ "PORTS" },
 		{ "SCHEDULER" },
 		{ "CHECK" },
+		{ "UP" },
 		{ "PACKETS", .right = true },
 		{ "BYTES", .right = true },
 		{ "MEMBERS" },
@@ -67,6 +84,7 @@ void render_services(struct view *view, const json_t *reply)
 		table_add(table, TEXT_PLAIN, "%s", reply_text(service, "ports"));
 		table_add(table, TEXT_PLAIN, "%s", reply_text(service, "scheduler"));
 		table_add(table, TEXT_PLAIN, "%s", reply_text(service, "check"));
+		add_up(table, service);
 		table_add(table, TEXT_PLAIN, "%s", reply_short(service, "packets", 1000, number));
 		table_add(table, TEXT_PLAIN, "%s", reply_short(service, "bytes", 1024, number));
 		table_add(table, TEXT_PLAIN, "%s", members ? members : "-");

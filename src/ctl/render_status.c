@@ -14,7 +14,8 @@ enum text_paint render_state_paint(const char *state)
 		return TEXT_GOOD;
 	if (strcmp(state, "draining") == 0)
 		return TEXT_WARNING;
-	if (strcmp(state, "disabled") == 0 || strcmp(state, "unreachable") == 0)
+	if (strcmp(state, "disabled") == 0 || strcmp(state, "unreachable") == 0 ||
+		strcmp(state, "down") == 0)
 		return TEXT_BAD;
 	return TEXT_PLAIN;
 }
@@ -118,6 +119,39 @@ static void print_overrides(struct view *view, const json_t *members, const char
 	free(names);
 }
 
+static void print_check(
+	struct view *view, const json_t *member, const json_t *check, const char *indent)
+{
+	json_int_t since_ms = json_integer_value(json_object_get(check, "since_ms"));
+	const char *detail = reply_text_or(check, "detail", "");
+	bool ejected = reply_is_true(check, "ejected");
+	char percent[REPLY_NUMBER_MAX];
+
+	if (strcmp(reply_text(check, "state"), "down") == 0)
+		view_line(view, ejected ? TEXT_BAD : TEXT_WARNING,
+			"%s%s, %s: down for %.1f s: %s%s%s%s", indent, reply_text(member, "name"),
+			reply_text(check, "service"), (double)since_ms / 1000,
+			reply_text(check, "outcome"), *detail ? ", " : "", detail,
+			ejected ? "" : "; used all the same");
+	else if (json_integer_value(json_object_get(check, "percent")) < 100 && !ejected)
+		view_line(view, TEXT_WARNING, "%s%s, %s: starts slowly, at %s%% of its weight",
+			indent, reply_text(member, "name"), reply_text(check, "service"),
+			reply_number(check, "percent", percent));
+}
+
+/* Only what is not as it should be. */
+static void print_checks(struct view *view, const json_t *members, const char *indent)
+{
+	const json_t *member, *check;
+	size_t i, j;
+
+	json_array_foreach(members, i, member)
+	{
+		json_array_foreach(json_object_get(member, "checks"), j, check)
+			print_check(view, member, check, indent);
+	}
+}
+
 void render_member_table(struct view *view, const json_t *members, const char *indent)
 {
 	static const struct table_column columns[] = {
@@ -143,6 +177,7 @@ void render_member_table(struct view *view, const json_t *members, const char *i
 	json_array_foreach(members, i, member) add_member(table, member, weight_pad);
 	view_table(view, table, indent);
 	print_overrides(view, members, indent);
+	print_checks(view, members, indent);
 }
 
 void render_members(struct view *view, const json_t *reply)
@@ -163,6 +198,13 @@ static bool readiness_matters(const json_t *group)
 
 static void print_group_problem(struct view *view, const json_t *group)
 {
+	const json_t *failed = json_object_get(group, "failed_services"), *service;
+	size_t i;
+
+	json_array_foreach(failed, i, service) view_line(view, TEXT_BAD,
+		"PROBLEM: group %s, service %s: no member is up; fail = %s",
+		reply_text(group, "name"), reply_text(service, "service"),
+		reply_text(service, "fail"));
 	if (!reply_is_false(group, "ready") || !readiness_matters(group))
 		return;
 	view_line(view, TEXT_BAD, "PROBLEM: group %s is not ready: %s", reply_text(group, "name"),

@@ -155,6 +155,8 @@ static int start(struct engine *engine)
 	r = engine_open_flows(engine);
 	if (r >= 0)
 		r = engine_open_sync(engine);
+	if (r >= 0)
+		r = engine_open_health(engine);
 	if (r < 0)
 		return r;
 	engine_begin_learning(engine);
@@ -181,6 +183,7 @@ static void engine_done(struct engine *engine)
 	takeover_done(&engine->takeover);
 	control_server_free(engine->control);
 	engine_close_listener(engine);
+	engine_close_health(engine);
 	engine_close_sync(engine);
 	engine_close_flows(engine);
 	plan_free(engine->plan);

@@ -16,6 +16,7 @@
 #include "drover/sync_socket.h"
 #include "duty.h"
 #include "flows.h"
+#include "health.h"
 #include "keeper.h"
 #include "takeover.h"
 
@@ -37,6 +38,7 @@ struct engine {
 	struct keeper keeper;
 	struct duty duty;
 	struct flows flows;
+	struct health health;
 	struct sync *sync; /* NULL: the configuration has none */
 	struct sync_socket *sync_socket;
 	sd_event_source *sync_timer;
@@ -139,6 +141,17 @@ void engine_begin_remembering(struct engine *engine);
 /* A flow began or ended somewhere: has pins looked over, if that concerns any. */
 void engine_flow_changed(
 	struct engine *engine, const char *owner, const struct flow *flow, bool began);
+
+/* --- health.c --------------------------------------------------------------------- */
+
+int engine_open_health(struct engine *engine);
+void engine_close_health(struct engine *engine);
+
+/* The configuration is another; the one before it must still be there. */
+void engine_reload_health(struct engine *engine);
+
+/* Just started: checks have not said yet who is up. */
+bool engine_waits_for_health(const struct engine *engine);
 
 /* --- sync.c ---------------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@ enum subject {
 	OF_GROUPS,
 	OF_MEMBERS,
 	OF_MEMBER_STATES,
+	OF_CHECKS, /* of members in services */
 	OF_SERVICES,
 	OF_OWNERS, /* of flows: the members, each once */
 	OF_PEERS,
@@ -31,6 +32,7 @@ static const struct {
 	[OF_GROUPS] = { { "group", "name" } },
 	[OF_MEMBERS] = { { "group", "group" }, { "member", "name" } },
 	[OF_MEMBER_STATES] = { { "group", "group" }, { "member", "name" }, { "state", "state" } },
+	[OF_CHECKS] = { { "group", "group" }, { "service", "service" }, { "member", "member" } },
 	[OF_SERVICES] = { { "group", "group" }, { "service", "name" } },
 	[OF_OWNERS] = { { "member", "name" } },
 	[OF_PEERS] = { { "peer", "name" } },
@@ -116,6 +118,16 @@ static const struct metric metrics[] = {
 		"Bytes of IP of these packets. " COUNTED
 		"begins at zero with the duty, and when the member was out of the table." },
 
+	{ "drover_check_up", OF_CHECKS, EXPOSITION_GAUGE, "up", 0,
+		"1 if the check of the service finds the member up, 0 if down; absent until it "
+		"has asked." },
+	{ "drover_check_duration_seconds", OF_CHECKS, EXPOSITION_GAUGE, "took_us", 6,
+		"How long the last probe of the member took." },
+	{ "drover_check_failures_total", OF_CHECKS, EXPOSITION_COUNTER, "bad", 0,
+		"Probes of the member that ended badly, since the daemon asks." },
+
+	{ "drover_service_failed", OF_SERVICES, EXPOSITION_GAUGE, "failed", 0,
+		"1 while no member of the service is up, and it lives, or not, by its fail." },
 	{ "drover_service_packets_total", OF_SERVICES, EXPOSITION_COUNTER, "packets", 0,
 		"Packets that clients sent to the service. " COUNTED
 		"begins at zero with the duty, and may fall by the count of a port that a reload "
@@ -228,6 +240,29 @@ static json_t *list_members(const json_t *status)
 	return list;
 }
 
+/* Of members in services: who has not been asked yet is neither up nor down. */
+static json_t *list_checks(const json_t *members)
+{
+	json_t *list = json_array(), *member, *check;
+	size_t i, j;
+
+	json_array_foreach(members, i, member)
+	{
+		json_array_foreach(json_object_get(member, "checks"), j, check)
+		{
+			json_t *copy = json_copy(check);
+
+			json_object_set(copy, "group", json_object_get(member, "group"));
+			json_object_set(copy, "member", json_object_get(member, "name"));
+			if (!text_is(check, "state", "unknown"))
+				json_object_set_new(
+					copy, "up", json_boolean(text_is(check, "state", "up")));
+			json_array_append_new(list, copy);
+		}
+	}
+	return list;
+}
+
 /* Of whom nobody tells, none is known: that is not the same as having none. */
 static json_t *list_owners(const json_t *flows)
 {
@@ -298,7 +333,7 @@ static json_t *list_states(const json_t *objects, const char *const *states)
 static void list_subjects(const json_t *replies, json_t *lists[static N_SUBJECTS])
 {
 	static const char *const member_states[] = { "serving", "draining", "disabled",
-		"unreachable", "unknown", NULL };
+		"unreachable", "unknown", "down", NULL };
 	static const char *const peer_states[] = { "absent", "syncing", "complete", "silent",
 		"foreign", NULL };
 	const json_t *status = json_object_get(replies, "status");
@@ -310,6 +345,7 @@ static void list_subjects(const json_t *replies, json_t *lists[static N_SUBJECTS
 	lists[OF_GROUPS] = list_groups(status);
 	lists[OF_MEMBERS] = list_members(status);
 	lists[OF_MEMBER_STATES] = list_states(lists[OF_MEMBERS], member_states);
+	lists[OF_CHECKS] = list_checks(lists[OF_MEMBERS]);
 	lists[OF_SERVICES] = json_incref(json_object_get(services, "services"));
 	lists[OF_OWNERS] = list_owners(json_object_get(replies, "flows"));
 	lists[OF_PEERS] = list_peers(status);

@@ -152,6 +152,7 @@ void engine_settle(struct engine *engine)
 {
 	engine->resolve_until_us = 0;
 	engine->learn_until_us = 0;
+	engine->health.wait_until_us = 0;
 }
 
 bool engine_is_settling(const struct engine *engine)
@@ -160,6 +161,8 @@ bool engine_is_settling(const struct engine *engine)
 	uint64_t now = clock_now_us();
 
 	if (now < engine->resolve_until_us && !cluster_is_resolved(engine->cluster))
+		return true;
+	if (engine_waits_for_health(engine))
 		return true;
 	return now < engine->learn_until_us && engine_has_duty(engine) &&
 	       !engine_knows_flows(engine, &waits_for);

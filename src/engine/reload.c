@@ -103,6 +103,7 @@ static int merge_conf(struct engine *engine, struct conf *conf)
 	engine_reload_flows(engine);
 	engine_reload_sync(engine);
 	engine_reload_listener(engine, old);
+	engine_reload_health(engine);
 	r = engine_reconcile(engine);
 	/* The old plan borrows from the configuration that goes. */
 	if (engine->plan == before) {

@@ -150,6 +150,7 @@ static void add_members(struct engine *engine, json_t *list, const json_t *count
 			json_object_set_new(entry, "group", json_string(group->name));
 		add_counters(
 			entry, counters_of(engine, group, counters), "member", group, member->name);
+		json_object_set_new(entry, "checks", report_health_of(engine, group, member));
 		json_array_append_new(list, entry);
 	}
 }
@@ -177,8 +178,8 @@ static json_t *members_of(const struct conf_group *group, const struct conf_serv
 	return members;
 }
 
-static json_t *service_entry(const json_t *counters, const struct conf_group *group,
-	const struct conf_service *service, bool brief)
+static json_t *service_entry(const struct engine *engine, const json_t *counters,
+	const struct conf_group *group, const struct conf_service *service, bool brief)
 {
 	_cleanup_(free_p) char *ports = ports_format(service->ports, service->n_ports);
 	json_t *entry = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "group", group->name, "name",
@@ -188,7 +189,8 @@ static json_t *service_entry(const json_t *counters, const struct conf_group *gr
 
 	if (!brief)
 		json_object_set_new(entry, "members", members_of(group, service));
-	add_counters(entry, counters, "service", group, service->name);
+	report_service_health(engine, group, service, entry);
+	add_counters(entry, counters_of(engine, group, counters), "service", group, service->name);
 	return entry;
 }
 
@@ -199,9 +201,9 @@ static json_t *services_of(struct engine *engine, const json_t *counters, bool b
 
 	for (size_t i = 0; i < conf->n_groups; i++)
 		for (size_t j = 0; j < conf->groups[i].n_services; j++)
-			json_array_append_new(list,
-				service_entry(counters_of(engine, &conf->groups[i], counters),
-					&conf->groups[i], &conf->groups[i].services[j], brief));
+			json_array_append_new(
+				list, service_entry(engine, counters, &conf->groups[i],
+					      &conf->groups[i].services[j], brief));
 	return json_pack("{s:b, s:O}", "ok", true, "services", list);
 }
 
@@ -246,6 +248,22 @@ static const char *role_text(const struct cluster *cluster, const struct conf_gr
 	return cluster_role(cluster, group) == ROLE_ACTIVE ? "active" : "standby";
 }
 
+/* Services that have nobody who is up. */
+static json_t *failed_services(const struct cluster *cluster, const struct conf_group *group)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < group->n_services; i++) {
+		const struct conf_service *service = &group->services[i];
+
+		if (service->check && cluster_service_failed(cluster, group, service))
+			json_array_append_new(
+				list, json_pack("{s:s, s:s}", "service", service->name, "fail",
+					      conf_fail_name(service->fail)));
+	}
+	return list;
+}
+
 static json_t *group_entry(
 	struct engine *engine, const json_t *counters, const struct conf_group *group)
 {
@@ -262,10 +280,11 @@ static json_t *group_entry(
 			vips, json_string(prefix_format(&group->vips[i].prefix, vip)));
 	}
 	add_members(engine, members, counters, group, false);
-	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:o}", "name", group->name, "role",
-		role, "forwarding", cluster_role(engine->cluster, group) != ROLE_STANDBY, "ready",
-		ready, "reason", text(is_balancer && !ready ? reason : NULL), "vips", vips,
-		"buckets", (json_int_t)cluster_conf(engine->cluster)->buckets, "members", members);
+	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:o, s:o}", "name", group->name,
+		"role", role, "forwarding", cluster_role(engine->cluster, group) != ROLE_STANDBY,
+		"ready", ready, "reason", text(is_balancer && !ready ? reason : NULL), "vips", vips,
+		"buckets", (json_int_t)cluster_conf(engine->cluster)->buckets, "members", members,
+		"failed_services", failed_services(engine->cluster, group));
 }
 
 static json_t *kernel_entry(const struct keeper *keeper)

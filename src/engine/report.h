@@ -23,5 +23,11 @@ json_t *report_flows(const struct engine *engine, const char *member, bool with_
 json_t *report_flow_totals(const struct engine *engine);
 json_t *report_sync(const struct engine *engine);
 
+/* What checks say of a member, service by service; of a service, into its entry. */
+json_t *report_health_of(const struct engine *engine, const struct conf_group *group,
+	const struct conf_member *member);
+void report_service_health(const struct engine *engine, const struct conf_group *group,
+	const struct conf_service *service, json_t *entry);
+
 json_t *report_explanation(const struct explanation *explanation);
 json_t *report_faults(const struct conf_errors *errors);

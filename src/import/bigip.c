@@ -339,10 +339,8 @@ static const char *find_check(const struct parser *parser, const struct pool *po
 		{ "pop3", "pop3" },
 		{ "imap", "imap" },
 		{ "http", "http" },
-		{ "https", "http" },
+		{ "https", "tcp" }, /* no check speaks TLS */
 		{ "sip", "sip" },
-		{ "udp", "send" },
-		{ "external", "exec" },
 	};
 	const char *type = pool->monitor;
 
@@ -353,8 +351,8 @@ static const char *find_check(const struct parser *parser, const struct pool *po
 		if (strcmp(checks[i][0], type) == 0)
 			return checks[i][1];
 	if (*pool->monitor)
-		site_note(parser->site, pool->monitor_line, "monitor \"%s\" is not known here",
-			pool->monitor);
+		site_note(parser->site, pool->monitor_line,
+			"monitor \"%s\" is not known here, or has no match", pool->monitor);
 	return NULL;
 }
 

@@ -84,18 +84,20 @@ static void read_check(void *data, const struct statement *statement)
 	static const char *const checks[][2] = {
 		{ "TCP_CHECK", "tcp" },
 		{ "HTTP_GET", "http" },
-		{ "SSL_GET", "http" },
+		{ "SSL_GET", "tcp" }, /* no check speaks TLS */
 		{ "SMTP_CHECK", "smtp" },
 		{ "DNS_CHECK", "dns" },
-		{ "MISC_CHECK", "exec" },
-		{ "UDP_CHECK", "send" },
 		{ "PING_CHECK", "icmp" },
 	};
 	struct parser *parser = data;
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
-		if (strcmp(checks[i][0], statement->words[0]) == 0)
+		if (strcmp(checks[i][0], statement->words[0]) == 0) {
 			parser->check = checks[i][1];
+			return;
+		}
+	site_note(parser->site, statement->line, "\"%.64s\": write an entry of checks for it",
+		statement->words[0]);
 }
 
 static const struct keyword server_keywords[] = {

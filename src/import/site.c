@@ -28,7 +28,7 @@ static const struct known_port known_ports[] = {
 	{ "ldaps", 636, CONF_PROTOCOL_TCP, "tcp" },
 	{ "imaps", 993, CONF_PROTOCOL_TCP, "tcp" },
 	{ "pop3s", 995, CONF_PROTOCOL_TCP, "tcp" },
-	{ "radius", 1812, CONF_PROTOCOL_UDP, "send" },
+	{ "radius", 1812, CONF_PROTOCOL_UDP, NULL },
 };
 
 void site_note(struct site *site, unsigned int line, const char *format, ...)

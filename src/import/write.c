@@ -176,7 +176,8 @@ static void write_service(const struct writer *writer, size_t index, const int *
 	fprintf(out, " scheduler = \"%s\";", conf_scheduler_name(service->scheduler));
 	if (service->persistence)
 		fprintf(out, "\n        persistence = %u;", service->persistence);
-	if (service->check)
+	/* Without a port only one kind has something to ask. */
+	if (service->check && (service->port || strcmp(service->check, "icmp") == 0))
 		fprintf(out, "\n        check = \"%s\";", service->check);
 	if (!has_all_members(site, service, weights)) {
 		fputs("\n        members = [", out);
@@ -253,7 +254,7 @@ static void write_head(const struct writer *writer)
 	const char *interface = writer->options->interface;
 
 	fputs("# Made by droverctl import. Adapt node and interface, which are this host's; checks "
-	      "are kept\n# for a later version, this one does not test. See drover.conf(5).\n",
+	      "ask\n# members at their own addresses, with defaults. See drover.conf(5).\n",
 		writer->out);
 	fprintf(writer->out, "node = \"%s\";\ninterface = \"%s\";\n", writer->node,
 		interface ? interface : "eth0");

@@ -149,7 +149,8 @@ static int keep_flow(const struct keeping *k, struct plan_distribution *distribu
 	struct plan_kept *kept = k->kept;
 	int r;
 
-	if (k->keep->remember && k->group->forwards && plan_remembers(distribution)) {
+	if (k->keep->remember && k->group->forwards && plan_remembers(distribution) &&
+		!plan_is_ejected(k->group, distribution, member)) {
 		r = remember(distribution, flow, member);
 		if (r < 0)
 			return r;

@@ -20,6 +20,14 @@ bool plan_remembers(const struct plan_distribution *distribution)
 	return distribution->persistence > 0 || plan_remembers_flows(distribution);
 }
 
+bool plan_is_ejected(
+	const struct plan_group *group, const struct plan_distribution *distribution, size_t member)
+{
+	const struct plan_table *table = &group->tables[distribution->table];
+
+	return table->ejected && table->ejected[member];
+}
+
 const struct plan_group *plan_first_forwarding(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_groups; i++)

@@ -13,7 +13,7 @@ static const struct plan_table *find_table(
 					   ? strcmp(table->subset, like->subset) == 0
 					   : table->subset == like->subset;
 
-		if (same_subset && table->order == like->order)
+		if (same_subset && table->apart == like->apart && table->order == like->order)
 			return table;
 	}
 	return NULL;

@@ -36,6 +36,8 @@ uint16_t plan_slot_member(const struct plan *plan, const struct plan_group *grou
 bool plan_needs_pin(const struct plan *plan, const struct plan_group *group,
 	const struct plan_distribution *distribution, const struct plan_pin *pin)
 {
+	if (plan_is_ejected(group, distribution, pin->member))
+		return false;
 	if (plan_is_drawn(distribution))
 		return pin->flow.protocol == IPPROTO_TCP || distribution->persistence > 0;
 	return plan_slot_member(plan, group, distribution, &pin->flow) != pin->member;

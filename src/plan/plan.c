@@ -119,6 +119,32 @@ static bool is_every_member(const struct conf_group *group, const struct conf_se
 	return service->n_members == n;
 }
 
+/* Its members' weights, and who has been taken out of it. Who starts slowly has some weight. */
+static int weigh(struct builder *b, const struct conf_service *service, struct plan_table *table)
+{
+	table->weights = calloc(table->n_members + 1, sizeof(*table->weights));
+	if (!table->weights)
+		return -ENOMEM;
+	for (size_t i = 0; i < table->n_members; i++) {
+		size_t member = table->members[i];
+		unsigned int weight = b->views[member].weight;
+		struct cluster_share share = cluster_share(b->cluster, b->conf, service, member);
+
+		if (weight == 0)
+			continue;
+		table->weights[i] = share.ejected ? 0 : (weight * share.percent + 99) / 100;
+		table->apart |= table->weights[i] != weight;
+		if (!share.ejected)
+			continue;
+		if (!table->ejected)
+			table->ejected = calloc(b->group->n_members, sizeof(*table->ejected));
+		if (!table->ejected)
+			return -ENOMEM;
+		table->ejected[b->places[member]] = true;
+	}
+	return 0;
+}
+
 static int fill_table(const struct builder *b, struct plan_table *table)
 {
 	_cleanup_(free_p) struct buckets_member *entries = calloc(
@@ -132,7 +158,7 @@ static int fill_table(const struct builder *b, struct plan_table *table)
 	for (size_t i = 0; i < table->n_members; i++)
 		entries[i] = (struct buckets_member){
 			.name = b->conf->members[table->members[i]].name,
-			.weight = b->views[table->members[i]].weight,
+			.weight = table->weights[i],
 		};
 	r = table_cache_build(
 		b->tables, entries, table->n_members, table->order, table->slots, n_slots);
@@ -145,30 +171,83 @@ static int fill_table(const struct builder *b, struct plan_table *table)
 	return 0;
 }
 
+static bool same_members(const struct conf_service *a, const struct conf_service *b)
+{
+	return a->n_members == b->n_members &&
+	       memcmp(a->members, b->members, a->n_members * sizeof(*a->members)) == 0;
+}
+
+static bool has_order(const struct conf_service *service, enum buckets_order order)
+{
+	bool in_turn = service->scheduler == CONF_SCHEDULER_RR;
+
+	if (order == BUCKETS_TURNS)
+		return in_turn;
+	return !in_turn || (service->protocol & CONF_PROTOCOL_TCP) || service->persistence > 0;
+}
+
+/* Named after the first that would have the table if checks found all well. */
+static const char *name_subset(
+	const struct builder *b, const struct conf_service *service, enum buckets_order order)
+{
+	if (is_every_member(b->conf, service))
+		return NULL;
+	for (int without_ports = 0; without_ports < 2; without_ports++)
+		for (size_t i = 0; i < b->conf->n_services; i++) {
+			const struct conf_service *first = &b->conf->services[i];
+
+			if ((first->n_ports == 0) == without_ports && has_order(first, order) &&
+				same_members(first, service))
+				return first->name;
+		}
+	return service->name;
+}
+
+static void table_done(struct plan_table *table)
+{
+	free(table->slots);
+	free(table->pinned);
+	free(table->ejected);
+	free(table->weights);
+}
+
+static bool same_table(const struct plan_table *a, const struct plan_table *b)
+{
+	return a->order == b->order && a->apart == b->apart &&
+	       memcmp(a->weights, b->weights, a->n_members * sizeof(*a->weights)) == 0;
+}
+
 /* Finds the table for a service's members in this order, or makes it. */
 static int get_table(struct builder *b, const struct conf_service *service,
 	enum buckets_order order, size_t *ret_index)
 {
 	struct plan_group *group = b->group;
-	struct plan_table *table;
-	size_t i;
-
-	for (i = 0; i < group->n_tables; i++)
-		if (group->tables[i].order == order && same_subset(&group->tables[i], service)) {
-			*ret_index = i;
-			return 0;
-		}
-	table = &group->tables[i];
-	*table = (struct plan_table){
-		.subset = is_every_member(b->conf, service) ? NULL : service->name,
+	struct plan_table table = {
+		.memory = name_subset(b, service, order),
 		.order = order,
 		.members = service->members,
 		.n_members = service->n_members,
 		.location = service->location,
 	};
-	group->n_tables++;
-	*ret_index = i;
-	return fill_table(b, table);
+	int r = weigh(b, service, &table);
+
+	table.subset = table.apart ? service->name : table.memory;
+	for (size_t i = 0; r == 0 && i < group->n_tables; i++)
+		if (same_subset(&group->tables[i], service) &&
+			same_table(&group->tables[i], &table)) {
+			table_done(&table);
+			*ret_index = i;
+			return 0;
+		}
+	if (r == 0)
+		r = fill_table(b, &table);
+	if (r < 0) {
+		table_done(&table);
+		return r;
+	}
+	*ret_index = group->n_tables;
+	group->tables[group->n_tables++] = table;
+	return 0;
 }
 
 /* --- distributions ----------------------------------------------------------- */
@@ -584,10 +663,8 @@ int plan_build(const struct cluster *cluster, const struct plan_what_if *what_if
 
 static void group_done(struct plan_group *group)
 {
-	for (size_t i = 0; i < group->n_tables; i++) {
-		free(group->tables[i].slots);
-		free(group->tables[i].pinned);
-	}
+	for (size_t i = 0; i < group->n_tables; i++)
+		table_done(&group->tables[i]);
 	for (size_t i = 0; i < group->n_distributions; i++) {
 		free(group->distributions[i].ports);
 		free(group->distributions[i].memories);

@@ -51,11 +51,22 @@ static char *distribution_label(struct compiler *c, const struct plan_distributi
 char *compile_distribution_name(
 	struct compiler *c, const char *kind, const struct plan_distribution *distribution)
 {
+	const struct plan_table *table = &c->group->tables[distribution->table];
 	_cleanup_(free_p) char *label = distribution_label(c, distribution);
-	const char *subset = c->group->tables[distribution->table].subset;
+
+	return build_text(&c->build, "%s/%s/%s%s%s%s", kind, c->group->name, label ? label : "",
+		table->subset ? "/" : "", table->subset ? table->subset : "",
+		table->apart ? "/up" : "");
+}
+
+char *compile_memory_name(
+	struct compiler *c, const char *kind, const struct plan_distribution *distribution)
+{
+	const char *memory = c->group->tables[distribution->table].memory;
+	_cleanup_(free_p) char *label = distribution_label(c, distribution);
 
 	return build_text(&c->build, "%s/%s/%s%s%s", kind, c->group->name, label ? label : "",
-		subset ? "/" : "", subset ? subset : "");
+		memory ? "/" : "", memory ? memory : "");
 }
 
 char *compile_distribution_origin(struct compiler *c, const struct plan_distribution *distribution)
@@ -227,15 +238,17 @@ static char *distribution_comment(struct compiler *c, const struct plan_distribu
 		[CONF_PROTOCOL_UDP] = "UDP",
 		[CONF_PROTOCOL_ANY] = "TCP and UDP",
 	};
-	const char *subset = c->group->tables[distribution->table].subset;
+	const struct plan_table *table = &c->group->tables[distribution->table];
+	const char *subset = table->memory;
 	const char *protocol = names[distribution->protocols];
 	const char *scheduler = conf_scheduler_name(distribution->scheduler);
 
 	if (distribution->n_ports <= 1)
 		return build_text(
 			&c->build, "%s: %s %s", distribution->service, protocol, scheduler);
-	return build_text(&c->build, "%s %s over %s%s", protocol, scheduler,
-		subset ? "the members of " : "all members", subset ? subset : "");
+	return build_text(&c->build, "%s %s over %s%s%s", protocol, scheduler,
+		subset ? "the members of " : "all members", subset ? subset : "",
+		table->apart ? " that are up" : "");
 }
 
 /*

@@ -7,6 +7,7 @@
 #include "drover/flow_hash.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	REMEMBERED_MAX = 262144,
@@ -55,7 +56,7 @@ static void finish_memories(struct ruleset_set *set)
 }
 
 /* The digests that the rules will make of packets: see compile_digest(). */
-static void fill_memory(struct compiler *c, struct ruleset_set *set,
+static void add_memories(struct compiler *c, struct ruleset_set *set,
 	const struct plan_distribution *distribution, bool by_port)
 {
 	for (size_t i = 0; i < distribution->n_memories; i++) {
@@ -66,13 +67,31 @@ static void fill_memory(struct compiler *c, struct ruleset_set *set,
 			memory->client_port, c->plan->seed, set->modulus));
 		element->mark = c->group->members[memory->member].mark;
 	}
+}
+
+/* A service that stands apart has the memory that it had before. */
+static bool shares_memory(
+	struct compiler *c, const struct plan_distribution *a, const struct plan_distribution *b)
+{
+	_cleanup_(free_p) char *x = compile_memory_name(c, "", a),
+			       *y = compile_memory_name(c, "", b);
+
+	return x && y && strcmp(x, y) == 0;
+}
+
+static void fill_memory(struct compiler *c, struct ruleset_set *set,
+	const struct plan_distribution *distribution, bool by_port)
+{
+	for (size_t i = 0; i < c->group->n_distributions; i++)
+		if (shares_memory(c, distribution, &c->group->distributions[i]))
+			add_memories(c, set, &c->group->distributions[i], by_port);
 	finish_memories(set);
 }
 
 static const char *memory_map(struct compiler *c, const struct plan_distribution *distribution,
 	const char *kind, unsigned int seconds, bool by_port)
 {
-	char *name = compile_distribution_name(c, kind, distribution);
+	char *name = compile_memory_name(c, kind, distribution);
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 
@@ -193,6 +212,32 @@ static void compile_known_client(
 	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
 }
 
+static void forget(struct compiler *c, struct ruleset_chain *chain, const struct learning *learning,
+	const struct memory *memory, const struct plan_member *member)
+{
+	struct ruleset_rule *rule;
+
+	if (!memory->map)
+		return;
+	rule = build_rule(&c->build, chain, build_text(&c->build, "%s is down", member->name),
+		compile_distribution_origin(c, learning->distribution));
+	rule_look_up(rule, STATEMENT_MARK, memory->digest, memory->map);
+	rule_match(rule, FIELD_META_MARK, build_number(member->mark));
+	rule_look_up(rule, STATEMENT_FORGET, memory->digest, memory->map);
+}
+
+/* Who is out of this service serves another: its mark still leads to it. */
+static void compile_ejected(
+	struct compiler *c, struct ruleset_chain *chain, const struct learning *learning)
+{
+	for (size_t i = 0; i < c->group->n_members; i++) {
+		if (!plan_is_ejected(c->group, learning->distribution, i))
+			continue;
+		forget(c, chain, learning, &learning->flows, &c->group->members[i]);
+		forget(c, chain, learning, &learning->clients, &c->group->members[i]);
+	}
+}
+
 static const char *marks_table(struct compiler *c, const struct plan_distribution *distribution)
 {
 	size_t table = plan_is_drawn(distribution) ? distribution->table : distribution->fallback;
@@ -241,6 +286,8 @@ const char *compile_learning(struct compiler *c, const struct plan_distribution 
 			distribution->persistence > 0 ? view->recall : view->learn, distribution),
 		compile_distribution_origin(c, distribution));
 	compile_pin_rule(c, chain);
+	if (!view->is_error)
+		compile_ejected(c, chain, &learning);
 	if (learning.flows.map && !learning.clients.map && !view->is_error)
 		compile_leave(c, chain, &learning);
 	if (learning.flows.map)

@@ -42,7 +42,7 @@ const char *compile_table(struct compiler *c, size_t index, enum ruleset_data da
 {
 	const struct plan_table *table = &c->group->tables[index];
 	struct build *b = &c->build;
-	char *name = compile_name(c, table_kind(table, data), table->subset);
+	char *name = compile_subset_name(c, table_kind(table, data), table->subset, table->apart);
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 

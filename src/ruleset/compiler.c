@@ -12,6 +12,12 @@ char *compile_name(struct compiler *c, const char *kind, const char *subset)
 		subset ? subset : "");
 }
 
+char *compile_subset_name(struct compiler *c, const char *kind, const char *subset, bool apart)
+{
+	return build_text(&c->build, "%s/%s%s%s%s", kind, c->group->name, subset ? "/" : "",
+		subset ? subset : "", apart ? "/up" : "");
+}
+
 char *compile_group_origin(struct compiler *c)
 {
 	return build_origin(&c->build, "group", c->group->name, &c->group->location);

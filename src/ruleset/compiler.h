@@ -67,6 +67,9 @@ const struct view *view_get(enum view_kind kind);
 /* "kind/group" or, with a subset, "kind/group/subset". */
 char *compile_name(struct compiler *c, const char *kind, const char *subset);
 
+/* The same, and "kind/group/subset/up" if it stands apart because of checks. */
+char *compile_subset_name(struct compiler *c, const char *kind, const char *subset, bool apart);
+
 /* If there is a set of this name already, frees name and returns it; else NULL. */
 const struct ruleset_set *compile_find_set(struct compiler *c, char *name);
 
@@ -176,6 +179,10 @@ struct ruleset_source compile_slot_source(struct compiler *c, enum conf_schedule
 char *compile_distribution_name(
 	struct compiler *c, const char *kind, const struct plan_distribution *distribution);
 char *compile_distribution_origin(struct compiler *c, const struct plan_distribution *distribution);
+
+/* The same name for a memory, which goes on while its distribution stands apart. */
+char *compile_memory_name(
+	struct compiler *c, const char *kind, const struct plan_distribution *distribution);
 
 /* Adds the rule of a distribution; learning is its chain if it has one. */
 void compile_distribution(struct compiler *c, struct ruleset_chain *chain,

@@ -19,6 +19,7 @@ PARTS = {
     "group_read": "Groups",
     "read_member": "Members",
     "read_balancer_only": "Balancers",
+    "check_read": "Checks",
     "service_read": "Services",
     "read_sync": "Sync",
     "read_metrics": "Metrics",
@@ -93,7 +94,7 @@ def choices(function):
 
 
 @pytest.mark.parametrize("function", ["read_election", "read_protocol", "read_scheduler",
-                                      "read_check"])
+                                      "read_type", "read_fail", "read_transport"])
 def test_choices(function):
     documented = re.findall(r"\.(?:It )?Qq (\w+)", page("drover.conf.5"))
     assert choices(function) and set(choices(function)) <= set(documented)
@@ -203,7 +204,7 @@ def named(source, function):
 
 
 @pytest.mark.parametrize("source, function, count", [
-    ("src/cluster/cluster.c", "member_state_name", 4),
+    ("src/cluster/cluster.c", "member_state_name", 5),
     ("src/engine/report.c", "state_text", 1),
     ("src/engine/report.c", "role_text", 1),
     ("src/plan/explain.c", "explain_verdict_name", 5),

@@ -240,15 +240,20 @@ def test_members_none(ask):
 def test_services(ask):
     services = [
         {"group": "A", "name": "smtp", "protocol": "tcp", "ports": "25,465", "scheduler": "hash",
-         "check": "smtp", "members": ["fe5", "fe6"]},
+         "check": "smtp", "checked": 2, "up": 1, "failed": False, "fail": "open",
+         "members": ["fe5", "fe6"]},
+        {"group": "A", "name": "web", "protocol": "tcp", "ports": "80", "scheduler": "hash",
+         "check": "web", "checked": 2, "up": 0, "failed": True, "fail": "closed",
+         "members": ["fe5", "fe6"]},
         {"group": "A", "name": "rest", "protocol": "any", "ports": "", "scheduler": "source",
          "check": None, "members": ["fe5"], "packets": 1234567, "bytes": 4200},
     ]
     done, _ = ask({"ok": True, "services": services}, "services")
     assert done.stdout == """\
-GROUP  SERVICE  PROTOCOL  PORTS   SCHEDULER  CHECK  PACKETS  BYTES  MEMBERS
-A      smtp     tcp       25,465  hash       smtp         -      -  fe5, fe6
-A      rest     any       -       source     -         1.2M   4200  fe5
+GROUP  SERVICE  PROTOCOL  PORTS   SCHEDULER  CHECK  UP                 PACKETS  BYTES  MEMBERS
+A      smtp     tcp       25,465  hash       smtp   1/2                      -      -  fe5, fe6
+A      web      tcp       80      hash       web    0/2, fails closed        -      -  fe5, fe6
+A      rest     any       -       source     -      -                     1.2M   4200  fe5
 """
 
 

@@ -9,10 +9,10 @@ def render(settings):
 def _value(value, depth):
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
     if isinstance(value, dict):
         inside = " ".join(f"{name} = {_value(item, depth)};" for name, item in value.items())
         return "{ " + inside + " }"

@@ -1,6 +1,7 @@
 """A host of the laboratory: a namespace, the processes in it, and the traffic that it makes."""
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 
@@ -116,6 +117,10 @@ class Host:
         self._echo = self.popen(traffic.PYTHON, ECHO, self.name, f"tcp={tcp}", f"udp={udp}",
                                 stdout=True)
         self._echo.read_line(20, expected="ready")
+
+    def pause_serving(self, paused=True):
+        """Its connections are still made, by the kernel, and not answered."""
+        self._echo.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
 
     def stop_serving(self):
         self._echo.end()

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Checks: asks members again and again how they do, and decides from what they answer whether
+ * they are up. It decides nothing about balancing: the cluster does that.
+ *
+ * This is a machine without a loop: an epoll descriptor to be watched, and a time at which it
+ * wants to be called. All times are microseconds of the monotonic clock.
+ */
+
+#include "drover/conf.h"
+
+enum {
+	CHECK_DETAIL_MAX = 96,
+	/* Falls within so long of each other make a member a flapping one … */
+	CHECK_FLAP_SECONDS = 300,
+	/* … and each of them doubles what it takes to rise, so often at most. */
+	CHECK_FLAP_MAX = 4,
+};
+
+/* How a probe ended. */
+enum check_outcome {
+	CHECK_PENDING, /* it has not */
+	CHECK_GOOD,
+	CHECK_REFUSED,     /* nobody listens on the port */
+	CHECK_TIMEOUT,     /* no answer, or not all of it, within the timeout */
+	CHECK_UNREACHABLE, /* no way to the host, or it is silent in ARP */
+	CHECK_CLOSED,      /* the connection ended before the answer did */
+	CHECK_BANNER,      /* smtp, pop3, imap: it greets otherwise than a server that is well */
+	CHECK_ANSWER,      /* what came is no answer of this protocol, or not the expected one */
+	CHECK_STATUS,      /* http, sip, dns: an answer with another status than the wanted ones */
+	CHECK_BODY,        /* http: the text is not in the answer */
+	CHECK_EXIT,        /* exec: the command failed */
+	CHECK_LOCAL,       /* this host could not ask: says nothing about the member */
+};
+
+const char *check_outcome_name(enum check_outcome outcome);
+
+enum check_verdict {
+	CHECK_UNKNOWN, /* no probe has ended yet */
+	CHECK_UP,
+	CHECK_DOWN,
+};
+
+const char *check_verdict_name(enum check_verdict verdict);
+
+struct check_state {
+	enum check_verdict verdict;
+	unsigned int run; /* outcomes in a row that speak against the verdict */
+	unsigned int
+		n_falls;  /* within CHECK_FLAP_SECONDS of each other, CHECK_FLAP_MAX + 1 at most */
+	uint64_t fell_us; /* when it last fell */
+};
+
+/*
+ * The one function that decides: takes one more outcome in. The first outcome of all decides by
+ * itself; afterwards check->fall bad ones in a row make a member fall, check_rise_needed() good
+ * ones make it rise. Returns true if the verdict is another. Pure.
+ */
+bool check_decide(struct check_state *state, const struct conf_check *check,
+	enum check_outcome outcome, uint64_t now_us);
+
+/* How many good outcomes in a row it takes: check->rise, doubled with each fall beyond the first.
+ */
+unsigned int check_rise_needed(const struct check_state *state, const struct conf_check *check);
+
+/* Whom to ask what. */
+struct check_target {
+	const struct conf_check *check;
+	const char *member; /* its name, for exec */
+	struct address address;
+	uint16_t port; /* host order; 0 where the check needs none */
+};
+
+/* Is asked again and again. However many want the same of the same address, it is one probe. */
+struct probe;
+
+struct check_report {
+	struct check_target target;
+	struct check_state state;
+	enum check_outcome outcome;    /* of the last probe */
+	char detail[CHECK_DETAIL_MAX]; /* what was seen of it, printable; may be empty */
+	uint64_t since_us;             /* the verdict holds; 0: unknown */
+	uint64_t took_us;              /* the last probe, from its begin to its outcome */
+	uint64_t n_good, n_bad;        /* outcomes, since the probe exists */
+	uint64_t late_us;              /* the most that a probe has begun behind its time */
+};
+
+/* Valid until the next call into checks. */
+const struct check_report *check_report(const struct probe *probe);
+
+struct checks_ops {
+	/* The verdict about a probe's target is another; before held from before_us. */
+	void (*changed)(const struct probe *probe, enum check_verdict before, uint64_t before_us,
+		void *user_data);
+	void *user_data;
+};
+
+struct checks;
+
+/* Returns 0 or -errno. */
+int checks_new(const struct checks_ops *ops, struct checks **ret_checks);
+void checks_free(struct checks *checks);
+DEFINE_CLEANUP(struct checks, checks_free)
+
+/* Readable when checks_run() has something to do. */
+int checks_fd(const struct checks *checks);
+
+/*
+ * What is wanted is said anew as a whole: begin, want for each, end. A probe that is wanted again
+ * goes on as it was; one that nobody wants any more is freed at the end. The target's check
+ * and name are borrowed until then. Returns NULL without memory.
+ */
+void checks_begin(struct checks *checks);
+struct probe *checks_want(
+	struct checks *checks, const struct check_target *target, uint64_t now_us);
+void checks_end(struct checks *checks);
+
+/* Does what there is to do. Returns when it wants to be called at the latest, UINT64_MAX: never. */
+uint64_t checks_run(struct checks *checks, uint64_t now_us);
+
+/* True if there is a verdict about everyone. */
+bool checks_are_known(const struct checks *checks);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "probe.h"
+
+#include <errno.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+static enum check_outcome outcome_of(struct probe *probe, int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+		return CHECK_REFUSED;
+	case ETIMEDOUT:
+		return CHECK_TIMEOUT;
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case ENETDOWN:
+		return CHECK_UNREACHABLE;
+	case ECONNRESET:
+	case EPIPE:
+		return CHECK_CLOSED;
+	default:
+		snprintf(probe->detail, sizeof(probe->detail), "%s", strerror(error));
+		return CHECK_LOCAL;
+	}
+}
+
+/* --- addresses ------------------------------------------------------------------------ */
+
+union any_address {
+	struct sockaddr any;
+	struct sockaddr_in ipv4;
+	struct sockaddr_in6 ipv6;
+};
+
+static socklen_t make_address(
+	const struct address *address, uint16_t port, union any_address *ret_address)
+{
+	*ret_address = (union any_address){ .any.sa_family = address->family };
+	if (address->family == AF_INET6) {
+		ret_address->ipv6.sin6_port = htons(port);
+		memcpy(&ret_address->ipv6.sin6_addr, address->bytes, 16);
+		return sizeof(ret_address->ipv6);
+	}
+	ret_address->ipv4.sin_port = htons(port);
+	memcpy(&ret_address->ipv4.sin_addr, address->bytes, 4);
+	return sizeof(ret_address->ipv4);
+}
+
+/* This host's end: a request of SIP says where it comes from. */
+static void note_own_end(struct probe *probe)
+{
+	struct dialogue *dialogue = probe->dialogue;
+	union any_address own = { .any.sa_family = AF_UNSPEC };
+	socklen_t size = sizeof(own);
+
+	dialogue->own = probe->report.target.address;
+	if (getsockname(probe->fd, &own.any, &size) < 0)
+		return;
+	if (own.any.sa_family == AF_INET6) {
+		memcpy(dialogue->own.bytes, &own.ipv6.sin6_addr, 16);
+		dialogue->own_port = ntohs(own.ipv6.sin6_port);
+	} else if (own.any.sa_family == AF_INET) {
+		memcpy(dialogue->own.bytes, &own.ipv4.sin_addr, 4);
+		dialogue->own_port = ntohs(own.ipv4.sin_port);
+	}
+}
+
+/* --- sockets ---------------------------------------------------------------------------- */
+
+static int open_socket(const struct probe *probe)
+{
+	const struct check_target *target = &probe->report.target;
+	bool is_ipv6 = target->address.family == AF_INET6;
+	int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+
+	if (target->check->type == CONF_CHECK_ICMP)
+		return socket(target->address.family, SOCK_RAW | flags,
+			is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	return socket(
+		target->address.family, (target->check->udp ? SOCK_DGRAM : SOCK_STREAM) | flags, 0);
+}
+
+static int watch(struct probe *probe, int operation, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = probe };
+
+	return epoll_ctl(probe->epoll_fd, operation, probe->fd, &event) < 0 ? -errno : 0;
+}
+
+static enum check_outcome say(struct probe *probe)
+{
+	struct dialogue *dialogue = probe->dialogue;
+	size_t n = dialogue->n_output;
+
+	dialogue->n_output = 0;
+	/* It fits the empty buffer of a fresh socket. */
+	if (n > 0 && send(probe->fd, dialogue->output, n, MSG_NOSIGNAL) != (ssize_t)n)
+		return outcome_of(probe, errno);
+	return CHECK_PENDING;
+}
+
+static enum check_outcome begin_dialogue(struct probe *probe)
+{
+	enum check_outcome outcome;
+
+	probe->connected = true;
+	note_own_end(probe);
+	outcome = dialogue_begin(probe->dialogue);
+	if (outcome == CHECK_PENDING)
+		outcome = say(probe);
+	return outcome;
+}
+
+static enum check_outcome begin_socket(struct probe *probe)
+{
+	const struct check_target *target = &probe->report.target;
+	bool is_icmp = target->check->type == CONF_CHECK_ICMP;
+	union any_address address;
+	socklen_t size = make_address(&target->address, is_icmp ? 0 : target->port, &address);
+	int r;
+
+	probe->fd = open_socket(probe);
+	if (probe->fd < 0)
+		return outcome_of(probe, errno);
+	r = watch(probe, EPOLL_CTL_ADD, dialogue_is_stream(target->check) ? EPOLLOUT : EPOLLIN);
+	if (r < 0)
+		return outcome_of(probe, -r);
+	if (connect(probe->fd, &address.any, size) < 0)
+		return errno == EINPROGRESS ? CHECK_PENDING : outcome_of(probe, errno);
+	if (dialogue_is_stream(target->check) && watch(probe, EPOLL_CTL_MOD, EPOLLIN) < 0)
+		return CHECK_LOCAL;
+	return begin_dialogue(probe);
+}
+
+enum check_outcome probe_begin(struct probe *probe)
+{
+	probe->detail[0] = '\0';
+	if (probe->report.target.check->type == CONF_CHECK_EXEC)
+		return command_begin(probe);
+	probe->dialogue = calloc(1, sizeof(*probe->dialogue));
+	if (!probe->dialogue)
+		return outcome_of(probe, ENOMEM);
+	probe->dialogue->target = &probe->report.target;
+	probe->dialogue->number = probe->number;
+	return begin_socket(probe);
+}
+
+/* --- events ------------------------------------------------------------------------------ */
+
+static enum check_outcome finish_connect(struct probe *probe)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	if (getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+		error = errno;
+	if (error != 0)
+		return outcome_of(probe, error);
+	if (watch(probe, EPOLL_CTL_MOD, EPOLLIN) < 0)
+		return CHECK_LOCAL;
+	return begin_dialogue(probe);
+}
+
+/* A stream goes on where it was, a datagram is looked at by itself. */
+static enum check_outcome hear(struct probe *probe)
+{
+	struct dialogue *dialogue = probe->dialogue;
+	bool stream = dialogue_is_stream(probe->report.target.check);
+	enum check_outcome outcome = CHECK_PENDING;
+
+	while (outcome == CHECK_PENDING) {
+		size_t used = stream ? dialogue->n_input : 0;
+		ssize_t n = recv(
+			probe->fd, dialogue->input + used, sizeof(dialogue->input) - used, 0);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return CHECK_PENDING;
+		if (n < 0)
+			return outcome_of(probe, errno);
+		dialogue->n_input = used + (size_t)n;
+		outcome = dialogue_hear(dialogue, stream && n == 0);
+	}
+	memcpy(probe->detail, dialogue->detail, sizeof(probe->detail));
+	if (outcome == CHECK_GOOD)
+		(void)say(probe);
+	return outcome;
+}
+
+enum check_outcome probe_handle(struct probe *probe)
+{
+	if (probe->report.target.check->type == CONF_CHECK_EXEC)
+		return command_handle(probe);
+	return probe->connected ? hear(probe) : finish_connect(probe);
+}
+
+void probe_end(struct probe *probe)
+{
+	if (probe->report.target.check->type == CONF_CHECK_EXEC)
+		return command_end(probe);
+	if (probe->fd >= 0)
+		close(probe->fd);
+	probe->fd = -1;
+	probe->connected = false;
+	free(probe->dialogue);
+	probe->dialogue = NULL;
+}

@@ -1,0 +1,106 @@
+"""Servers that answer as mail, web, SIP and DNS servers do, well or badly.
+
+As a program: `answering.py MOOD ADDRESS KIND:PORT...`. It prints "ready" once it listens on all.
+"""
+
+import asyncio
+import sys
+
+GREETINGS = {
+    "smtp": {"well": b"220-fe ESMTP\r\n220 ready\r\n", "ill": b"554 go away\r\n"},
+    "pop3": {"well": b"+OK ready\r\n", "ill": b"-ERR busy\r\n"},
+    "imap": {"well": b"* OK ready\r\n", "ill": b"* BYE busy\r\n"},
+    "tcp": {"well": b"", "ill": b""},
+}
+
+
+def http(request, mood, _):
+    """/health is a page with a word in it, /empty one without; there are no others."""
+    method, path = request.split(b" ")[:2]
+    if b"Host: " not in request or mood == "ill":
+        return b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+    if path not in (b"/health", b"/empty"):
+        return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    body = b"all is healthy" if path == b"/health" and method == b"GET" else b""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def sip(request, mood, address):
+    """Answers only what is routed to this very server; a farm would relay the rest."""
+    lines = request.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
+    fine = lines[0] == f"OPTIONS sip:{address}:5060 SIP/2.0"
+    fine &= headers.get("Route") == f"<sip:{address}:5060;lr>"
+    status = "503 Busy" if mood == "ill" else "200 OK" if fine else "404 Not Here"
+    copied = [f"{name}: {headers[name]}" for name in ("Via", "From", "To", "Call-ID", "CSeq")]
+    return "\r\n".join([f"SIP/2.0 {status}", *copied, "Content-Length: 0", "", ""]).encode()
+
+
+def dns(request, mood, _):
+    return request[:2] + (b"\x81\x82" if mood == "ill" else b"\x81\x80") + request[4:]
+
+
+def send(request, mood, _):
+    return b"pong\n" if request == b"ping\n" and mood == "well" else b"what?\n"
+
+
+ANSWERS = {"http": http, "sip": sip, "dns": dns, "send": send}
+
+
+async def talk(kind, mood, address, reader, writer):
+    if kind in GREETINGS:
+        writer.write(GREETINGS[kind][mood])
+        await reader.read(1000)
+    else:
+        request = await reader.read(65536)
+        if request and kind == "dns":
+            answer = dns(request[2:], mood, address)
+            writer.write(len(answer).to_bytes(2, "big") + answer)
+        elif request:
+            writer.write(ANSWERS[kind](request, mood, address))
+    writer.close()
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, kind, mood, address):
+        self.answer = lambda request: ANSWERS[kind](request, mood, address)
+        self.transport = None
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        self.transport.sendto(self.answer(data), addr)
+
+
+async def serve(mood, address, *ports):
+    loop = asyncio.get_running_loop()
+    for each in ports:
+        kind, port = each.split(":")
+
+        def accept(reader, writer, kind=kind):
+            return talk(kind, mood, address, reader, writer)
+        await asyncio.start_server(accept, address, int(port))
+        if kind in ANSWERS:
+            await loop.create_datagram_endpoint(
+                lambda kind=kind: Datagrams(kind, mood, address), (address, int(port)))
+    print("ready", flush=True)
+    await loop.create_future()
+
+
+class Server:
+    """Such a server on a host's own address; end() it, or let the host do so."""
+
+    def __init__(self, host, address, *ports, mood="well"):
+        self.process = host.popen("/usr/bin/python3", __file__, mood, address, *ports, stdout=True)
+        self.process.read_line(20, expected="ready")
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def end(self):
+        self.process.end()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(*sys.argv[1:]))

@@ -70,7 +70,8 @@ def test_members_and_services(cluster):
     service, = cluster["fe5"].ctl("services")["services"]
     assert service == {"group": "A", "name": "web", "protocol": "tcp", "ports": "80",
                        "scheduler": "hash", "check": None, "members": ["fe5", "fe6", "fe7"],
-                       "packets": 0, "bytes": 0}
+                       "packets": 0, "bytes": 0,
+                       "checked": 0, "up": 0, "fail": "open", "failed": False}
 
 
 @pytest.mark.parametrize("command, state", [("drain", "draining"), ("disable", "disabled")])

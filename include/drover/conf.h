@@ -98,6 +98,7 @@ enum conf_check_type {
 struct conf_check {
 	char *name;
 	enum conf_check_type type;
+	bool by_address;                      /* asks the member's own address, not a VIP */
 	bool udp;                             /* sip, dns, send: by datagrams */
 	uint16_t port;                        /* 0: the service's first */
 	unsigned int interval_ms, timeout_ms; /* timeout_ms <= interval_ms */

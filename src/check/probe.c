@@ -116,17 +116,66 @@ static enum check_outcome begin_dialogue(struct probe *probe)
 	return outcome;
 }
 
+/*
+ * From the VIP to the VIP: that stays on this host, whatever way others have to it. Who does not
+ * have the VIP is told so.
+ */
+static enum check_outcome aim_at_own_vip(struct probe *probe)
+{
+	union any_address own;
+	socklen_t size = make_address(&probe->report.target.vip, 0, &own);
+
+	if (bind(probe->fd, &own.any, size) == 0)
+		return CHECK_PENDING;
+	if (errno != EADDRNOTAVAIL)
+		return outcome_of(probe, errno);
+	snprintf(probe->detail, sizeof(probe->detail), "this host does not have the VIP");
+	return CHECK_UNREACHABLE;
+}
+
+/*
+ * The mark takes it to the VIP. Its port must be nobody else's: by that its answers are told, and
+ * to be given away again at once it must not linger (TIME_WAIT).
+ */
+static enum check_outcome aim_by_mark(struct probe *probe)
+{
+	const struct check_target *target = &probe->report.target;
+	const struct linger reset = { .l_onoff = 1 };
+	const struct address any = { .family = target->address.family };
+	union any_address own;
+	socklen_t size = make_address(&any, 0, &own);
+
+	if (setsockopt(probe->fd, SOL_SOCKET, SO_MARK, &target->mark, sizeof(target->mark)) < 0 ||
+		setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0 ||
+		bind(probe->fd, &own.any, size) < 0)
+		return outcome_of(probe, errno);
+	return CHECK_PENDING;
+}
+
+static enum check_outcome aim(struct probe *probe)
+{
+	if (probe->half != HALF_VIP)
+		return CHECK_PENDING;
+	return probe->report.target.local ? aim_at_own_vip(probe) : aim_by_mark(probe);
+}
+
 static enum check_outcome begin_socket(struct probe *probe)
 {
 	const struct check_target *target = &probe->report.target;
 	bool is_icmp = target->check->type == CONF_CHECK_ICMP;
+	bool is_own_vip = target->local && probe->half == HALF_VIP;
 	union any_address address;
-	socklen_t size = make_address(&target->address, is_icmp ? 0 : target->port, &address);
+	socklen_t size = make_address(is_own_vip ? &target->vip : &target->address,
+		is_icmp ? 0 : target->port, &address);
+	enum check_outcome outcome;
 	int r;
 
 	probe->fd = open_socket(probe);
 	if (probe->fd < 0)
 		return outcome_of(probe, errno);
+	outcome = aim(probe);
+	if (outcome != CHECK_PENDING)
+		return outcome;
 	r = watch(probe, EPOLL_CTL_ADD, dialogue_is_stream(target->check) ? EPOLLOUT : EPOLLIN);
 	if (r < 0)
 		return outcome_of(probe, -r);

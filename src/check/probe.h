@@ -6,6 +6,20 @@
 
 #include <sys/types.h>
 
+/* Which address of the member is asked. */
+enum probe_half {
+	HALF_ONLY, /* its own, and no other */
+	HALF_VIP,
+	HALF_OWN, /* its own, because the VIP was asked in vain */
+};
+
+/* A verdict that is not explained yet. */
+struct probe_change {
+	bool pending;
+	enum check_verdict before;
+	uint64_t before_us;
+};
+
 struct probe {
 	struct probe *next;
 	char *key; /* what is asked of whom: the same for the same */
@@ -16,6 +30,8 @@ struct probe {
 	uint64_t deadline_us;          /* of that; 0: none is */
 	char detail[CHECK_DETAIL_MAX]; /* of that */
 	uint16_t number;
+	enum probe_half half;
+	struct probe_change change;
 	int epoll_fd;
 	int fd;    /* a socket, or the pidfd of the command; -1: none */
 	pid_t pid; /* of a command that has not been reaped; its deadline may be over */

@@ -20,6 +20,8 @@ static const char *in_brackets(const struct address *address, char *text, size_t
 void dialogue_request_http(struct dialogue *d)
 {
 	const struct conf_check *check = d->target->check;
+	const struct address *asked = d->target->vip.family == AF_UNSPEC ? &d->target->address
+									 : &d->target->vip;
 	char address[ADDRESS_TEXT_MAX + 2];
 
 	dialogue_say(d,
@@ -27,7 +29,7 @@ void dialogue_request_http(struct dialogue *d)
 		"Connection: close\r\n\r\n",
 		check->method ? check->method : "GET", check->path ? check->path : "/",
 		check->host ? check->host
-			    : in_brackets(&d->target->address, address, sizeof(address)));
+			    : in_brackets(asked, address, sizeof(address)));
 }
 
 /*

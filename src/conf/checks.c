@@ -23,6 +23,18 @@ static bool find_type(const char *name, enum conf_check_type *ret_type)
 	return false;
 }
 
+/* What goes to a VIP by a member's MAC is told from others by its port. */
+static bool has_port(enum conf_check_type type)
+{
+	return type != CONF_CHECK_ICMP && type != CONF_CHECK_EXEC;
+}
+
+static void set_type_defaults(struct conf_check *check)
+{
+	check->udp = check->type == CONF_CHECK_SIP || check->type == CONF_CHECK_DNS;
+	check->by_address = !has_port(check->type);
+}
+
 static void read_type(struct reader *reader, const config_setting_t *setting, void *object)
 {
 	static const char *const choices[] = { "icmp", "tcp", "smtp", "pop3", "imap", "http", "sip",
@@ -33,17 +45,20 @@ static void read_type(struct reader *reader, const config_setting_t *setting, vo
 	read_choice(reader, setting, choices, ARRAY_SIZE(choices), &choice);
 	if (choice < ARRAY_SIZE(choices))
 		(void)find_type(choices[choice], &check->type);
-	check->udp = check->type == CONF_CHECK_SIP || check->type == CONF_CHECK_DNS;
+	set_type_defaults(check);
 }
 
-/* There is one way so far; others will need the name. */
 static void read_probe(struct reader *reader, const config_setting_t *setting, void *object)
 {
-	static const char *const choices[] = { "address" };
-	size_t choice = 0;
+	static const char *const choices[] = { "vip", "address" };
+	struct conf_check *check = object;
+	size_t choice = check->by_address;
 
-	(void)object;
 	read_choice(reader, setting, choices, ARRAY_SIZE(choices), &choice);
+	if (choice == 0 && !has_port(check->type))
+		return fault_add(reader, reader_locate(reader, setting),
+			"a check of this type asks the member's own address");
+	check->by_address = choice == 1;
 }
 
 static void read_transport(struct reader *reader, const config_setting_t *setting, void *object)
@@ -239,8 +254,8 @@ static struct conf_check *append_check(struct reader *reader, enum conf_check_ty
 		.rise = CONF_CHECK_RISE_DEFAULT,
 		.fall = CONF_CHECK_FALL_DEFAULT,
 		.jitter = CONF_CHECK_JITTER_DEFAULT,
-		.udp = type == CONF_CHECK_SIP || type == CONF_CHECK_DNS,
 	};
+	set_type_defaults(check);
 	return check;
 }
 
@@ -296,11 +311,6 @@ void check_read(struct reader *reader, const config_setting_t *setting, void *ob
 
 /* --- what a service says ----------------------------------------------------------- */
 
-static bool needs_port(const struct conf_check *check)
-{
-	return check->type != CONF_CHECK_ICMP && check->type != CONF_CHECK_EXEC;
-}
-
 static struct conf_check *find_check(const struct conf *conf, const char *name)
 {
 	for (size_t i = 0; i < conf->n_checks; i++)
@@ -341,7 +351,7 @@ void check_find(
 	if (!check)
 		return fault_add(reader, location,
 			"there is no check \"%.64s\", neither in checks nor by itself", name);
-	if (needs_port(check) && !check->port && service->n_ports == 0)
+	if (has_port(check->type) && !check->port && service->n_ports == 0)
 		return fault_add(reader, location,
 			"check \"%s\" needs a port, and the service has none", name);
 	service->check_index = (size_t)(check - reader->conf->checks);

@@ -1,6 +1,6 @@
 """Servers that answer as mail, web, SIP and DNS servers do, well or badly.
 
-As a program: `answering.py MOOD ADDRESS KIND:PORT...`. It prints "ready" once it listens on all.
+As a program: `answering.py MOOD ADDRESS OWN-ADDRESS KIND:PORT...`. It prints "ready" once it listens on all.
 """
 
 import asyncio
@@ -73,26 +73,30 @@ class Datagrams(asyncio.DatagramProtocol):
         self.transport.sendto(self.answer(data), addr)
 
 
-async def serve(mood, address, *ports):
+async def serve(mood, address, itself, *ports):
     loop = asyncio.get_running_loop()
     for each in ports:
         kind, port = each.split(":")
 
         def accept(reader, writer, kind=kind):
-            return talk(kind, mood, address, reader, writer)
+            return talk(kind, mood, itself, reader, writer)
         await asyncio.start_server(accept, address, int(port))
         if kind in ANSWERS:
             await loop.create_datagram_endpoint(
-                lambda kind=kind: Datagrams(kind, mood, address), (address, int(port)))
+                lambda kind=kind: Datagrams(kind, mood, itself), (address, int(port)))
     print("ready", flush=True)
     await loop.create_future()
 
 
 class Server:
-    """Such a server on a host's own address; end() it, or let the host do so."""
+    """Such a server on an address of a host; end() it, or let the host do so.
 
-    def __init__(self, host, address, *ports, mood="well"):
-        self.process = host.popen("/usr/bin/python3", __file__, mood, address, *ports, stdout=True)
+    itself: the address by which a SIP server knows itself (default: the one it listens on).
+    """
+
+    def __init__(self, host, address, *ports, mood="well", itself=None):
+        self.process = host.popen("/usr/bin/python3", __file__, mood, address, itself or address,
+                                  *ports, stdout=True)
         self.process.read_line(20, expected="ready")
 
     def signal(self, number):

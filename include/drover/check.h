@@ -85,7 +85,7 @@ struct probe;
 struct check_report {
 	struct check_target target;
 	struct check_state state;
-	enum check_outcome outcome;    /* of the last probe */
+	enum check_outcome outcome; /* of the last probe */
 	/*
 	 * Of a member that does not do well by its VIP: what its own address said when it was asked
 	 * afterwards. CHECK_PENDING: it was not.
@@ -135,8 +135,8 @@ void checks_end(struct checks *checks);
 uint64_t checks_run(struct checks *checks, uint64_t now_us);
 
 /*
- * From now on VIPs are asked, too: the kernel has the rules that this takes. Returns true if that is
- * news, and checks_run() is to be called.
+ * From now on VIPs are asked, too: the kernel has the rules that this takes. Returns true if that
+ * is news, and checks_run() is to be called.
  */
 bool checks_release(struct checks *checks, uint64_t now_us);
 

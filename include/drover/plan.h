@@ -279,8 +279,8 @@ size_t plan_table_count(const struct plan *plan, const struct plan_table *table,
  * By which VIP checks ask a member: the first of the family of its address. False: there is none,
  * and its own address is asked.
  */
-bool plan_probe_vip(const struct conf_group *group, const struct conf_member *member,
-	struct address *ret_vip);
+bool plan_probe_vip(
+	const struct conf_group *group, const struct conf_member *member, struct address *ret_vip);
 
 /* The mark of probes of a member, which belongs to the configuration. */
 uint32_t plan_probe_mark(const struct conf *conf, const struct conf_member *member);

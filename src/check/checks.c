@@ -292,8 +292,7 @@ static void note(
 	if (check_decide(&report->state, report->target.check, outcome, now_us)) {
 		report->since_us = now_us;
 		probe->change = change;
-		checks->ops.changed(
-			probe, change.before, change.before_us, checks->ops.user_data);
+		checks->ops.changed(probe, change.before, change.before_us, checks->ops.user_data);
 	}
 	probe->due_us = next_due(checks, probe, now_us);
 }

@@ -165,8 +165,8 @@ static enum check_outcome begin_socket(struct probe *probe)
 	bool is_icmp = target->check->type == CONF_CHECK_ICMP;
 	bool is_own_vip = target->local && probe->half == HALF_VIP;
 	union any_address address;
-	socklen_t size = make_address(is_own_vip ? &target->vip : &target->address,
-		is_icmp ? 0 : target->port, &address);
+	socklen_t size = make_address(
+		is_own_vip ? &target->vip : &target->address, is_icmp ? 0 : target->port, &address);
 	enum check_outcome outcome;
 	int r;
 

@@ -28,8 +28,7 @@ void dialogue_request_http(struct dialogue *d)
 		"%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: drover\r\nAccept: */*\r\n"
 		"Connection: close\r\n\r\n",
 		check->method ? check->method : "GET", check->path ? check->path : "/",
-		check->host ? check->host
-			    : in_brackets(asked, address, sizeof(address)));
+		check->host ? check->host : in_brackets(asked, address, sizeof(address)));
 }
 
 /*

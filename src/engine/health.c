@@ -42,8 +42,8 @@ static const char *halves(const struct check_report *report, char text[static HA
 	text[0] = '\0';
 	if (report->target.vip.family == AF_UNSPEC)
 		return text;
-	length = (size_t)snprintf(text, HALVES_TEXT_MAX, " by VIP %s",
-		address_format(&report->target.vip, vip));
+	length = (size_t)snprintf(
+		text, HALVES_TEXT_MAX, " by VIP %s", address_format(&report->target.vip, vip));
 	if (report->own_outcome != CHECK_PENDING)
 		snprintf(text + length, HALVES_TEXT_MAX - length, " (by its own address: %s)",
 			check_outcome_name(report->own_outcome));
@@ -68,7 +68,8 @@ static void log_change(
 		"check %s: member %s (%s%s) is %s: %s%s%s%s after %s%s", target->check->name,
 		target->member, address_format(&target->address, address), port,
 		check_verdict_name(report->state.verdict), check_outcome_name(report->outcome),
-		*report->detail ? ", " : "", report->detail, halves(report, way), duration(report->took_us, took), end);
+		*report->detail ? ", " : "", report->detail, halves(report, way),
+		duration(report->took_us, took), end);
 }
 
 /* --- to the cluster -------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ static json_t *check_entry(const struct engine *engine, const struct health_link
 	const struct check_target *target = &report->target;
 	char vip[ADDRESS_TEXT_MAX];
 	json_t *entry, *since = known ? json_integer((json_int_t)(now_us - report->since_us) / 1000)
-			      : json_null();
+				      : json_null();
 
 	entry = json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:i}", "service",
 		link->service->name, "check", report->target.check->name, "state",

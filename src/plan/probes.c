@@ -6,8 +6,8 @@
 
 #include <errno.h>
 
-bool plan_probe_vip(const struct conf_group *group, const struct conf_member *member,
-	struct address *ret_vip)
+bool plan_probe_vip(
+	const struct conf_group *group, const struct conf_member *member, struct address *ret_vip)
 {
 	for (size_t i = 0; i < group->n_vips; i++)
 		if (group->vips[i].prefix.address.family == member->address.family) {

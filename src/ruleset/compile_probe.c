@@ -106,8 +106,8 @@ void compile_probes_out(struct compiler *c)
 	chain = build_chain(b, build_text(b, "probe"), origin(c));
 	chain->hook = HOOK_INGRESS;
 	chain->interface = "lo";
-	rule_look_up(build_rule(b, chain,
-			     build_text(b, "checks: to a VIP, by the member's MAC"), origin(c)),
+	rule_look_up(build_rule(b, chain, build_text(b, "checks: to a VIP, by the member's MAC"),
+			     origin(c)),
 		STATEMENT_VMAP, compile_mark(), name);
 }
 
@@ -167,8 +167,8 @@ static int compare_elements(const void *a, const void *b)
 static const char *vip_set(struct compiler *c, int family)
 {
 	struct build *b = &c->build;
-	struct ruleset_set *set = build_set(b,
-		build_text(b, family == AF_INET ? "probed" : "probed6"), origin(c));
+	struct ruleset_set *set = build_set(
+		b, build_text(b, family == AF_INET ? "probed" : "probed6"), origin(c));
 	const struct plan_probe *probes = c->plan->probes;
 
 	set->key = family == AF_INET ? KEY_ADDRESS : KEY_ADDRESS6;
@@ -197,8 +197,8 @@ static void compile_from_vip(struct compiler *c, struct ruleset_chain *chain, in
 	rule = build_rule(&c->build, chain,
 		build_text(&c->build, "an answer to a probe: as from the member's own address"),
 		origin(c));
-	rule_match_set(rule, family == AF_INET ? FIELD_IP_SOURCE : FIELD_IP6_SOURCE,
-		vip_set(c, family));
+	rule_match_set(
+		rule, family == AF_INET ? FIELD_IP_SOURCE : FIELD_IP6_SOURCE, vip_set(c, family));
 	rule_look_up(rule, STATEMENT_MARK, port_source(FIELD_TH_DESTINATION_PORT), asked);
 	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), map);
 }

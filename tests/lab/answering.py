@@ -1,6 +1,7 @@
 """Servers that answer as mail, web, SIP and DNS servers do, well or badly.
 
-As a program: `answering.py MOOD ADDRESS OWN-ADDRESS KIND:PORT...`. It prints "ready" once it listens on all.
+As a program: `answering.py MOOD ADDRESS OWN-ADDRESS KIND:PORT...`. It prints "ready" once it
+listens on all.
 """
 
 import asyncio

@@ -21,12 +21,14 @@
 	})
 
 /* Defines name##_p(), the cleanup function of a pointer that name() releases. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in parentheses. */
 #define DEFINE_CLEANUP(type, name)                                                                 \
 	static inline void name##_p(type **pointer)                                                \
 	{                                                                                          \
 		if (*pointer)                                                                      \
 			name(*pointer);                                                            \
 	}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void free_p(void *pointer)
 {

@@ -155,7 +155,7 @@ int control_ask(const char *socket_path, json_t *request, int timeout_ms, json_t
 	int64_t deadline = now_ms() + timeout_ms;
 	_cleanup_(close_p) int fd = -1;
 	ssize_t n;
-	size_t size;
+	size_t size = 0;
 	int r;
 
 	r = make_line(request, &line, &size);

@@ -21,9 +21,7 @@ static size_t escape_one(const char *text, bool keep_layout, char output[static 
 		snprintf(output, ESCAPE_MAX + 1, "\\u00%02x", next);
 		return 2;
 	}
-	if (c >= 0x20 && c != 0x7f)
-		snprintf(output, ESCAPE_MAX + 1, "%c", c);
-	else if (keep_layout && (c == '\n' || c == '\t'))
+	if ((c >= 0x20 && c != 0x7f) || (keep_layout && (c == '\n' || c == '\t')))
 		snprintf(output, ESCAPE_MAX + 1, "%c", c);
 	else if (c == '\n')
 		snprintf(output, ESCAPE_MAX + 1, "\\n");

@@ -81,6 +81,7 @@ say(struct channel *channel, const char *prefix, const char *format, va_list arg
 	size_t length = strlen(prefix);
 	int n;
 
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): vsnprintf() ends it. */
 	memcpy(line, prefix, length);
 	n = vsnprintf(line + length, sizeof(line) - length, format, arguments);
 	if (n < 0)

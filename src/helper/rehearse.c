@@ -70,7 +70,7 @@ int rehearse_rules(struct helper *helper)
 	char *at, *line;
 	int r = format_rules(helper, &text);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
 	channel_inform(helper->channel, "nft -f - <<'%s'", END_OF_RULES);
 	remove_tables(helper, text);

@@ -448,7 +448,7 @@ static void settle_service(struct parser *parser, const struct service *from)
 	for (size_t i = 0; i < parser->n_virts; i++)
 		if (parser->virts[i].number == from->virt)
 			virt = &parser->virts[i];
-	if (!group || virt->disabled || virt->address.family == AF_UNSPEC) {
+	if (!group || !virt || virt->disabled || virt->address.family == AF_UNSPEC) {
 		site_note(parser->site, from->line, "service \"%s\" is left out: %s", from->name,
 			group ? "its virt is disabled or has no address" : "it has no group");
 		return;

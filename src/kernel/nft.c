@@ -293,7 +293,7 @@ int nft_settle(struct nft *nft)
  */
 int nft_commit(struct nft *nft, struct batch *batch, char **ret_message)
 {
-	uint32_t before, after;
+	uint32_t before, after = 0;
 	int r, error;
 
 	if (batch_count(batch) == 0)

@@ -485,7 +485,7 @@ static int read_tables(struct nft *nft, struct ruleset *ruleset, enum extent ext
 		{ RULESET_ARP, RULESET_TABLE_NAME, false },
 		{ RULESET_IP6, RULESET_TABLE_NAME, false },
 	};
-	uint32_t before, after;
+	uint32_t before, after = 0;
 	int r;
 
 	r = nft_read_generation(nft, &before);

@@ -376,6 +376,7 @@ static int split_protocols(struct plan_group *group, struct plan_distribution *f
 {
 	struct plan_distribution *second = &group->distributions[group->n_distributions];
 	struct plan_port *ports = calloc(first->n_ports, sizeof(*ports));
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it has two ports or more. */
 	bool udp_first = first->ports[0].protocols == CONF_PROTOCOL_UDP;
 
 	if (!ports)

@@ -32,13 +32,13 @@ struct ruleset_source compile_slot_source(struct compiler *c, enum conf_schedule
 
 static char *distribution_label(struct compiler *c, const struct plan_distribution *distribution)
 {
-	static const char *const protocols[] = {
+	static const char *const prefixes[] = {
 		[CONF_PROTOCOL_TCP] = "tcp-",
 		[CONF_PROTOCOL_UDP] = "udp-",
 		[CONF_PROTOCOL_ANY] = "",
 	};
 	struct build *b = &c->build;
-	const char *protocol = protocols[distribution->protocols];
+	const char *protocol = prefixes[distribution->protocols];
 	const char *scheduler = conf_scheduler_name(distribution->scheduler);
 	const char *rest = distribution->n_ports > 0 ? "" : "-rest";
 

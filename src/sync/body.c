@@ -17,7 +17,7 @@ static bool get_boolean(struct wire_reader *reader)
 
 	if (value > 1)
 		reader->failed = true;
-	return value;
+	return value != 0;
 }
 
 /* Far from where adding to it would overflow. */

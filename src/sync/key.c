@@ -82,7 +82,7 @@ static ssize_t read_file(const char *path, char text[static FILE_MAX])
 int sync_keys_load(const char *path, struct sync_keys *ret_keys, unsigned int *ret_line)
 {
 	struct sync_keys keys = {};
-	char text[FILE_MAX];
+	char text[FILE_MAX] = "";
 	ssize_t size = read_file(path, text);
 	unsigned int line = 0;
 	int r;

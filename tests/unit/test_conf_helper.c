@@ -156,14 +156,19 @@ static void test_a_list_without_a_file(void **state)
 
 static void test_who_this_host_is(void **state)
 {
+	_cleanup_(conf_texts_free_p) struct conf_texts *texts = conf_texts_new();
+	_cleanup_(conf_free_p) struct conf *conf = NULL;
 	struct conf_own own[3];
 	struct conf_helper helper = host(own, "192.0.2.5");
 
 	write_file(vips_path, "192.0.2.100\n");
+	helper.n_own = 1; /* nothing but the VIP */
+	assert_refused(NULL, &helper, "eth0 has no address");
+	helper.n_own = 3;
 	helper.interface = "eth1";
-	assert_refused(NULL,
-		&(struct conf_helper){ .vips_file = vips_path, .own = own, .n_own = 1 },
-		"eth0 has no address");
+	conf = load(NULL, &helper, texts);
+	assert_string_equal(conf->interface, "eth1");
+	assert_string_equal(conf->node, "198.51.100.1");
 	helper.vips_file = "/nowhere/vipaddrs";
 	assert_refused(NULL, &helper, "cannot read /nowhere/vipaddrs");
 	(void)state;

@@ -152,6 +152,9 @@ static void compile_to_lo(
 	rule = build_rule(
 		&c->build, chain, build_text(&c->build, "a probe: by way of lo"), origin(c));
 	match_probe(rule);
+	/* An update renews what is there, and keeps its mark: a port may have asked another before.
+	 */
+	rule_look_up(rule, STATEMENT_FORGET, port_source(FIELD_TH_SOURCE_PORT), asked);
 	rule_look_up(rule, STATEMENT_REMEMBER, port_source(FIELD_TH_SOURCE_PORT), asked);
 	write_address(rule, family == AF_INET ? &loopback : &loopback6, true);
 }

@@ -129,3 +129,14 @@ def test_probes_are_no_connections(make_lab):
     held = lab.client.hold(VIP, 80, 10)
     lab.wait_known(10, "fe5")
     held.stop()
+
+
+def test_ports_are_used_again(make_lab):
+    """A port that has asked one member asks another: the answer is that one's."""
+    lab = launch(make_lab, [("tcp", 80, BY_VIP)], [WEB], ("fe6", "fe7", "fe8"))
+    lab["fe5"].set_sysctl("ipv4/ip_local_port_range", "40000 40005")
+    lab.serve("80")
+    lab.start("fe5")
+    for name in ("fe6", "fe7", "fe8"):
+        wait_until(lambda name=name: states(lab["fe5"], name)["web"]["good"] >= 15)
+        assert states(lab["fe5"], name)["web"]["bad"] == 0

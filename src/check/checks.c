@@ -18,6 +18,7 @@ enum {
 struct checks {
 	struct checks_ops ops;
 	int epoll_fd;
+	struct tls_trust *trust; /* NULL: no probe has needed it */
 	struct probe *first;
 	uint64_t next_us; /* nothing is due before */
 	bool released;    /* VIPs are asked */
@@ -61,6 +62,7 @@ void checks_free(struct checks *checks)
 		return;
 	checks_begin(checks);
 	checks_end(checks);
+	tls_trust_free(checks->trust);
 	close(checks->epoll_fd);
 	free(checks);
 }
@@ -86,10 +88,12 @@ static void write_text(FILE *file, const char *text)
 /* All that makes it another probe, or another verdict about the same answers. */
 static void write_check(FILE *file, const struct conf_check *check)
 {
-	fprintf(file, "%d %d %u %u %u %u %u ", (int)check->type, check->udp, check->interval_ms,
-		check->timeout_ms, check->rise, check->fall, check->jitter);
+	fprintf(file, "%d %d %d %d %u %u %u %u %u ", (int)check->type, check->udp, check->tls,
+		check->verify, check->interval_ms, check->timeout_ms, check->rise, check->fall,
+		check->jitter);
 	for (size_t i = 0; i < check->n_statuses; i++)
 		fprintf(file, "%u-%u ", check->statuses[i].first, check->statuses[i].last);
+	write_text(file, check->server_name);
 	write_text(file, check->method);
 	write_text(file, check->path);
 	write_text(file, check->host);
@@ -183,6 +187,9 @@ struct probe *checks_want(struct checks *checks, const struct check_target *targ
 	free(key.text);
 	if (!probe)
 		return NULL;
+	if (target->check->tls && !checks->trust)
+		checks->trust = tls_trust_new();
+	probe->trust = checks->trust;
 	probe->wanted = true;
 	probe->report.target = *target;
 	return probe;

@@ -23,6 +23,8 @@ static enum check_outcome outcome_of(struct probe *probe, int error)
 	case ECONNRESET:
 	case EPIPE:
 		return CHECK_CLOSED;
+	case EPROTO:
+		return CHECK_TLS;
 	default:
 		snprintf(probe->detail, sizeof(probe->detail), "%s", strerror(error));
 		return CHECK_LOCAL;
@@ -92,6 +94,24 @@ static int watch(struct probe *probe, int operation, uint32_t events)
 	return epoll_ctl(probe->epoll_fd, operation, probe->fd, &event) < 0 ? -errno : 0;
 }
 
+static ssize_t send_output(struct probe *probe, size_t n)
+{
+	const char *output = probe->dialogue->output;
+
+	return probe->session ? tls_session_send(probe->session, output, n)
+			      : send(probe->fd, output, n, MSG_NOSIGNAL);
+}
+
+static ssize_t receive_input(struct probe *probe, size_t used)
+{
+	struct dialogue *dialogue = probe->dialogue;
+	char *input = dialogue->input + used;
+	size_t room = sizeof(dialogue->input) - used;
+
+	return probe->session ? tls_session_receive(probe->session, input, room)
+			      : recv(probe->fd, input, room, 0);
+}
+
 static enum check_outcome say(struct probe *probe)
 {
 	struct dialogue *dialogue = probe->dialogue;
@@ -99,7 +119,7 @@ static enum check_outcome say(struct probe *probe)
 
 	dialogue->n_output = 0;
 	/* It fits the empty buffer of a fresh socket. */
-	if (n > 0 && send(probe->fd, dialogue->output, n, MSG_NOSIGNAL) != (ssize_t)n)
+	if (n > 0 && send_output(probe, n) != (ssize_t)n)
 		return outcome_of(probe, errno);
 	return CHECK_PENDING;
 }
@@ -108,12 +128,34 @@ static enum check_outcome begin_dialogue(struct probe *probe)
 {
 	enum check_outcome outcome;
 
-	probe->connected = true;
 	note_own_end(probe);
 	outcome = dialogue_begin(probe->dialogue);
 	if (outcome == CHECK_PENDING)
 		outcome = say(probe);
 	return outcome;
+}
+
+static enum check_outcome shake(struct probe *probe)
+{
+	enum check_outcome outcome = tls_session_shake(probe->session, probe->detail);
+
+	if (outcome != CHECK_GOOD)
+		return outcome;
+	probe->secured = true;
+	return begin_dialogue(probe);
+}
+
+/* Connected. */
+static enum check_outcome begin_talk(struct probe *probe)
+{
+	const struct conf_check *check = probe->report.target.check;
+
+	probe->connected = true;
+	probe->secured = !check->tls;
+	if (probe->secured)
+		return begin_dialogue(probe);
+	probe->session = probe->trust ? tls_session_new(probe->trust, check, probe->fd) : NULL;
+	return probe->session ? shake(probe) : outcome_of(probe, ENOMEM);
 }
 
 /*
@@ -183,7 +225,7 @@ static enum check_outcome begin_socket(struct probe *probe)
 		return errno == EINPROGRESS ? CHECK_PENDING : outcome_of(probe, errno);
 	if (dialogue_is_stream(target->check) && watch(probe, EPOLL_CTL_MOD, EPOLLIN) < 0)
 		return CHECK_LOCAL;
-	return begin_dialogue(probe);
+	return begin_talk(probe);
 }
 
 enum check_outcome probe_begin(struct probe *probe)
@@ -212,7 +254,7 @@ static enum check_outcome finish_connect(struct probe *probe)
 		return outcome_of(probe, error);
 	if (watch(probe, EPOLL_CTL_MOD, EPOLLIN) < 0)
 		return CHECK_LOCAL;
-	return begin_dialogue(probe);
+	return begin_talk(probe);
 }
 
 /* A stream goes on where it was, a datagram is looked at by itself. */
@@ -224,8 +266,7 @@ static enum check_outcome hear(struct probe *probe)
 
 	while (outcome == CHECK_PENDING) {
 		size_t used = stream ? dialogue->n_input : 0;
-		ssize_t n = recv(
-			probe->fd, dialogue->input + used, sizeof(dialogue->input) - used, 0);
+		ssize_t n = receive_input(probe, used);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return CHECK_PENDING;
@@ -244,13 +285,17 @@ enum check_outcome probe_handle(struct probe *probe)
 {
 	if (probe->report.target.check->type == CONF_CHECK_EXEC)
 		return command_handle(probe);
-	return probe->connected ? hear(probe) : finish_connect(probe);
+	if (!probe->connected)
+		return finish_connect(probe);
+	return probe->secured ? hear(probe) : shake(probe);
 }
 
 void probe_end(struct probe *probe)
 {
 	if (probe->report.target.check->type == CONF_CHECK_EXEC)
 		return command_end(probe);
+	tls_session_free(probe->session);
+	probe->session = NULL;
 	if (probe->fd >= 0)
 		close(probe->fd);
 	probe->fd = -1;

@@ -3,6 +3,7 @@
 /* One probe: what it is, and how it asks. checks.c says when. */
 
 #include "dialogue.h"
+#include "tls.h"
 
 #include <sys/types.h>
 
@@ -36,7 +37,10 @@ struct probe {
 	int fd;    /* a socket, or the pidfd of the command; -1: none */
 	pid_t pid; /* of a command that has not been reaped; its deadline may be over */
 	bool connected;
-	struct dialogue *dialogue; /* NULL: none is under way */
+	struct tls_trust *trust;     /* that of all */
+	struct tls_session *session; /* NULL: it goes without TLS, or does not go yet */
+	bool secured;                /* the handshake is done, or there is none */
+	struct dialogue *dialogue;   /* NULL: none is under way */
 };
 
 /* Begins to ask. Returns the outcome if it is known already, else CHECK_PENDING. */

@@ -75,6 +75,25 @@ static void read_transport(struct reader *reader, const config_setting_t *settin
 	check->udp = choice == 1;
 }
 
+static void read_tls(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf_check *check = object;
+
+	check->tls = config_setting_get_bool(setting);
+	if (check->tls && (check->udp || !has_port(check->type)))
+		fault_add(reader, reader_locate(reader, setting),
+			"tls needs a check that goes over TCP");
+}
+
+static void read_verify(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf_check *check = object;
+
+	check->verify = config_setting_get_bool(setting);
+	if (check->verify && !check->tls)
+		fault_add(reader, reader_locate(reader, setting), "verify needs tls");
+}
+
 static void read_port(struct reader *reader, const config_setting_t *setting, void *object)
 {
 	struct conf_check *check = object;
@@ -171,6 +190,16 @@ static void read_host(struct reader *reader, const config_setting_t *setting, vo
 	struct conf_check *check = object;
 
 	read_word(reader, setting, check->type == CONF_CHECK_HTTP, &check->host);
+}
+
+static void read_server_name(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf_check *check = object;
+
+	if (check->tls)
+		read_word(reader, setting, true, &check->server_name);
+	else
+		fault_add(reader, reader_locate(reader, setting), "server_name needs tls");
 }
 
 static void read_query(struct reader *reader, const config_setting_t *setting, void *object)
@@ -271,6 +300,8 @@ static void check_whole(struct reader *reader, const struct conf_check *check)
 		fault_add(reader, check->location, "command is missing");
 	if (check->type == CONF_CHECK_SEND && check->udp && !check->send)
 		fault_add(reader, check->location, "send is missing: a datagram must have one");
+	if (check->verify && !check->server_name)
+		fault_add(reader, check->location, "server_name is missing: verify needs it");
 }
 
 void check_read(struct reader *reader, const config_setting_t *setting, void *object)
@@ -280,6 +311,9 @@ void check_read(struct reader *reader, const config_setting_t *setting, void *ob
 		{ "type", VALUE_TEXT, KEY_REQUIRED, read_type },
 		{ "probe", VALUE_TEXT, 0, read_probe },
 		{ "transport", VALUE_TEXT, 0, read_transport },
+		{ "tls", VALUE_BOOLEAN, 0, read_tls },
+		{ "verify", VALUE_BOOLEAN, 0, read_verify },
+		{ "server_name", VALUE_TEXT, 0, read_server_name },
 		{ "port", VALUE_NUMBER, 0, read_port },
 		{ "interval", VALUE_SECONDS, 0, read_interval },
 		{ "timeout", VALUE_SECONDS, 0, read_timeout },

@@ -26,6 +26,7 @@ enum check_outcome {
 	CHECK_TIMEOUT,     /* no answer, or not all of it, within the timeout */
 	CHECK_UNREACHABLE, /* no way to the host, or it is silent in ARP */
 	CHECK_CLOSED,      /* the connection ended before the answer did */
+	CHECK_TLS,         /* no secure connection came about, or the certificate will not do */
 	CHECK_BANNER,      /* smtp, pop3, imap: it greets otherwise than a server that is well */
 	CHECK_ANSWER,      /* what came is no answer of this protocol, or not the expected one */
 	CHECK_STATUS,      /* http, sip, dns: an answer with another status than the wanted ones */
@@ -70,6 +71,13 @@ struct check_target {
 	const char *member; /* its name, for exec */
 	struct address address;
 	uint16_t port; /* host order; 0 where the check needs none */
+	/*
+	 * The VIP that is asked; AF_UNSPEC: the address is. Of another host it is asked by sending
+	 * to the address with a mark (see plan_probe_mark()), of this one directly.
+	 */
+	struct address vip;
+	uint32_t mark;
+	bool local; /* the member is this host */
 };
 
 /* Is asked again and again. However many want the same of the same address, it is one probe. */
@@ -78,7 +86,12 @@ struct probe;
 struct check_report {
 	struct check_target target;
 	struct check_state state;
-	enum check_outcome outcome;    /* of the last probe */
+	enum check_outcome outcome; /* of the last probe */
+	/*
+	 * Of a member that does not do well by its VIP: what its own address said when it was asked
+	 * afterwards. CHECK_PENDING: it was not.
+	 */
+	enum check_outcome own_outcome;
 	char detail[CHECK_DETAIL_MAX]; /* what was seen of it, printable; may be empty */
 	uint64_t since_us;             /* the verdict holds; 0: unknown */
 	uint64_t took_us;              /* the last probe, from its begin to its outcome */
@@ -92,6 +105,9 @@ const struct check_report *check_report(const struct probe *probe);
 struct checks_ops {
 	/* The verdict about a probe's target is another; before held from before_us. */
 	void (*changed)(const struct probe *probe, enum check_verdict before, uint64_t before_us,
+		void *user_data);
+	/* All that can be found out about that change is known. The same arguments, later. */
+	void (*explained)(const struct probe *probe, enum check_verdict before, uint64_t before_us,
 		void *user_data);
 	void *user_data;
 };
@@ -119,5 +135,11 @@ void checks_end(struct checks *checks);
 /* Does what there is to do. Returns when it wants to be called at the latest, UINT64_MAX: never. */
 uint64_t checks_run(struct checks *checks, uint64_t now_us);
 
-/* True if there is a verdict about everyone. */
+/*
+ * From now on VIPs are asked, too: the kernel has the rules that this takes. Returns true if that
+ * is news, and checks_run() is to be called.
+ */
+bool checks_release(struct checks *checks, uint64_t now_us);
+
+/* True if there is a verdict about everyone that may be asked. */
 bool checks_are_known(const struct checks *checks);

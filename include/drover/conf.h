@@ -98,8 +98,12 @@ enum conf_check_type {
 struct conf_check {
 	char *name;
 	enum conf_check_type type;
-	bool udp;                             /* sip, dns, send: by datagrams */
-	uint16_t port;                        /* 0: the service's first */
+	bool by_address;   /* asks the member's own address, not a VIP */
+	bool udp;          /* sip, dns, send: by datagrams */
+	bool tls;          /* from the first byte on */
+	bool verify;       /* the certificate: by the system's authorities, for server_name */
+	char *server_name; /* NULL: none is told */
+	uint16_t port;     /* 0: the service's first */
 	unsigned int interval_ms, timeout_ms; /* timeout_ms <= interval_ms */
 	unsigned int rise, fall;
 	unsigned int jitter;         /* percent of the interval */

@@ -139,6 +139,21 @@ struct plan_guard {
 	bool drops; /* the member guard can be armed; else conntrack just sees the flows */
 };
 
+/*
+ * A member that checks ask by a VIP: what this host sends with the mark to the member's own address
+ * goes to the VIP instead, by the member's MAC, as the packets of clients do.
+ */
+struct plan_probe {
+	const char *group, *member;
+	struct address address, vip;
+	struct mac mac;
+	uint32_t mark;
+	struct conf_location location;
+};
+
+/* The marks of probes have this in their upper half, and the member in the lower. */
+enum { PLAN_PROBE_MARK = 0x64730000, PLAN_PROBE_MASK = (int)0xffff0000 };
+
 struct plan {
 	const char *interface;
 	unsigned int interface_index; /* 0 if the interface is absent */
@@ -150,6 +165,8 @@ struct plan {
 	size_t n_groups;
 	struct plan_suppress suppress;
 	struct plan_guard guard;
+	struct plan_probe *probes;
+	size_t n_probes;
 };
 
 /* Circumstances other than those that are. */
@@ -257,3 +274,16 @@ const struct plan_group *plan_find_group(const struct plan *plan, const char *na
 
 /* Number of slots that a member (index into group.members) has in a table. */
 size_t plan_table_count(const struct plan *plan, const struct plan_table *table, size_t member);
+
+/*
+ * By which VIP checks ask a member: the first of the family of its address. False: there is none,
+ * and its own address is asked.
+ */
+bool plan_probe_vip(
+	const struct conf_group *group, const struct conf_member *member, struct address *ret_vip);
+
+/* The mark of probes of a member, which belongs to the configuration. */
+uint32_t plan_probe_mark(const struct conf *conf, const struct conf_member *member);
+
+/* Fills in the probes of all groups that this host is a balancer of. Returns 0 or -ENOMEM. */
+int plan_add_probes(struct plan *plan, const struct cluster *cluster);

@@ -232,10 +232,15 @@ enum ruleset_hook {
 	HOOK_IP6_INPUT,
 	HOOK_INET_INPUT,      /* behind conntrack, ahead of ordinary filters */
 	HOOK_INET_PREROUTING, /* ahead of conntrack */
+	HOOK_INET_REROUTE,    /* output; what is changed is routed anew */
 };
 
-/* Of HOOK_INET_INPUT and HOOK_INET_PREROUTING; that of all other hooks is 0. */
-enum { HOOK_INET_PRIORITY = -10, HOOK_INET_PREROUTING_PRIORITY = -300 /* NF_IP_PRI_RAW */ };
+/* Of the hooks of inet; that of all others is 0. */
+enum {
+	HOOK_INET_PRIORITY = -10,
+	HOOK_INET_PREROUTING_PRIORITY = -300, /* NF_IP_PRI_RAW */
+	HOOK_INET_REROUTE_PRIORITY = -150,    /* NF_IP_PRI_MANGLE */
+};
 
 struct ruleset_chain {
 	char *name;

@@ -18,8 +18,10 @@ enum {
 struct checks {
 	struct checks_ops ops;
 	int epoll_fd;
+	struct tls_trust *trust; /* NULL: no probe has needed it */
 	struct probe *first;
 	uint64_t next_us; /* nothing is due before */
+	bool released;    /* VIPs are asked */
 	uint64_t random;
 	uint16_t last_number;
 };
@@ -60,6 +62,7 @@ void checks_free(struct checks *checks)
 		return;
 	checks_begin(checks);
 	checks_end(checks);
+	tls_trust_free(checks->trust);
 	close(checks->epoll_fd);
 	free(checks);
 }
@@ -85,10 +88,12 @@ static void write_text(FILE *file, const char *text)
 /* All that makes it another probe, or another verdict about the same answers. */
 static void write_check(FILE *file, const struct conf_check *check)
 {
-	fprintf(file, "%d %d %u %u %u %u %u ", (int)check->type, check->udp, check->interval_ms,
-		check->timeout_ms, check->rise, check->fall, check->jitter);
+	fprintf(file, "%d %d %d %d %u %u %u %u %u ", (int)check->type, check->udp, check->tls,
+		check->verify, check->interval_ms, check->timeout_ms, check->rise, check->fall,
+		check->jitter);
 	for (size_t i = 0; i < check->n_statuses; i++)
 		fprintf(file, "%u-%u ", check->statuses[i].first, check->statuses[i].last);
+	write_text(file, check->server_name);
 	write_text(file, check->method);
 	write_text(file, check->path);
 	write_text(file, check->host);
@@ -97,6 +102,11 @@ static void write_check(FILE *file, const struct conf_check *check)
 	write_text(file, check->send);
 	write_text(file, check->expect);
 	write_text(file, check->command);
+}
+
+static bool asks_vip(const struct check_target *target)
+{
+	return target->vip.family != AF_UNSPEC;
 }
 
 struct key {
@@ -111,7 +121,10 @@ static bool make_key(const struct check_target *target, struct key *ret_key)
 
 	if (!file)
 		return false;
-	fprintf(file, "%s %u ", address_format(&target->address, address), target->port);
+	fprintf(file, "%s %u %d ", address_format(&target->address, address), target->port,
+		target->local);
+	if (asks_vip(target))
+		fprintf(file, "%s ", address_format(&target->vip, address));
 	if (target->check->type == CONF_CHECK_EXEC)
 		write_text(file, target->member);
 	write_check(file, target->check);
@@ -174,6 +187,9 @@ struct probe *checks_want(struct checks *checks, const struct check_target *targ
 	free(key.text);
 	if (!probe)
 		return NULL;
+	if (target->check->tls && !checks->trust)
+		checks->trust = tls_trust_new();
+	probe->trust = checks->trust;
 	probe->wanted = true;
 	probe->report.target = *target;
 	return probe;
@@ -195,10 +211,28 @@ void checks_end(struct checks *checks)
 	}
 }
 
+/* Its rules are not there yet. */
+static bool is_held(const struct checks *checks, const struct probe *probe)
+{
+	return !checks->released && asks_vip(&probe->report.target);
+}
+
+bool checks_release(struct checks *checks, uint64_t now_us)
+{
+	if (checks->released)
+		return false;
+	checks->released = true;
+	checks->next_us = now_us;
+	for (struct probe *probe = checks->first; probe; probe = probe->next)
+		if (probe->due_us < now_us && probe->deadline_us == 0)
+			probe->due_us = now_us;
+	return true;
+}
+
 bool checks_are_known(const struct checks *checks)
 {
 	for (const struct probe *probe = checks->first; probe; probe = probe->next)
-		if (probe->report.state.verdict == CHECK_UNKNOWN)
+		if (!is_held(checks, probe) && probe->report.state.verdict == CHECK_UNKNOWN)
 			return false;
 	return true;
 }
@@ -236,15 +270,27 @@ static uint64_t next_due(struct checks *checks, const struct probe *probe, uint6
 
 /* --- probes --------------------------------------------------------------------------------- */
 
-static void finish(
+static void explain(struct checks *checks, struct probe *probe)
+{
+	struct probe_change change = probe->change;
+
+	probe->change.pending = false;
+	if (change.pending)
+		checks->ops.explained(
+			probe, change.before, change.before_us, checks->ops.user_data);
+}
+
+/* What the whole of a probe comes to. */
+static void note(
 	struct checks *checks, struct probe *probe, enum check_outcome outcome, uint64_t now_us)
 {
 	struct check_report *report = &probe->report;
-	enum check_verdict before = report->state.verdict;
-	uint64_t before_us = report->since_us;
+	const struct probe_change change = {
+		.pending = true,
+		.before = report->state.verdict,
+		.before_us = report->since_us,
+	};
 
-	probe_end(probe);
-	probe->deadline_us = 0;
 	report->outcome = outcome;
 	memcpy(report->detail, probe->detail, sizeof(report->detail));
 	report->took_us = now_us - probe->began_us;
@@ -252,9 +298,45 @@ static void finish(
 	report->n_bad += outcome != CHECK_GOOD && outcome != CHECK_LOCAL;
 	if (check_decide(&report->state, report->target.check, outcome, now_us)) {
 		report->since_us = now_us;
-		checks->ops.changed(probe, before, before_us, checks->ops.user_data);
+		probe->change = change;
+		checks->ops.changed(probe, change.before, change.before_us, checks->ops.user_data);
 	}
 	probe->due_us = next_due(checks, probe, now_us);
+}
+
+static void finish(
+	struct checks *checks, struct probe *probe, enum check_outcome outcome, uint64_t now_us);
+
+static void begin_half(struct checks *checks, struct probe *probe, uint64_t now_us)
+{
+	enum check_outcome outcome;
+
+	probe->number = ++checks->last_number;
+	probe->deadline_us = now_us + UINT64_C(1000) * probe->report.target.check->timeout_ms;
+	outcome = probe_begin(probe);
+	if (outcome != CHECK_PENDING)
+		finish(checks, probe, outcome, now_us);
+}
+
+/* The verdict does not wait for what the other half has to say; its explanation does. */
+static void finish(
+	struct checks *checks, struct probe *probe, enum check_outcome outcome, uint64_t now_us)
+{
+	struct check_report *report = &probe->report;
+
+	probe_end(probe);
+	probe->deadline_us = 0;
+	if (probe->half != HALF_OWN)
+		note(checks, probe, outcome, now_us);
+	if (probe->half == HALF_VIP && outcome != CHECK_GOOD && outcome != CHECK_LOCAL) {
+		probe->half = HALF_OWN;
+		begin_half(checks, probe, now_us);
+		return;
+	}
+	report->own_outcome = probe->half == HALF_OWN ? outcome : CHECK_PENDING;
+	explain(checks, probe);
+	if (probe->due_us < now_us)
+		probe->due_us = now_us;
 	if (probe->due_us < checks->next_us)
 		checks->next_us = probe->due_us;
 }
@@ -262,16 +344,12 @@ static void finish(
 static void begin(struct checks *checks, struct probe *probe, uint64_t now_us)
 {
 	uint64_t late_us = now_us - probe->due_us;
-	enum check_outcome outcome;
 
 	if (late_us > probe->report.late_us)
 		probe->report.late_us = late_us;
-	probe->number = ++checks->last_number;
 	probe->began_us = now_us;
-	probe->deadline_us = now_us + UINT64_C(1000) * probe->report.target.check->timeout_ms;
-	outcome = probe_begin(probe);
-	if (outcome != CHECK_PENDING)
-		finish(checks, probe, outcome, now_us);
+	probe->half = asks_vip(&probe->report.target) ? HALF_VIP : HALF_ONLY;
+	begin_half(checks, probe, now_us);
 }
 
 /* Of a command whose time was over, only its end was left to come. */
@@ -293,6 +371,8 @@ static void look_at_all(struct checks *checks, uint64_t now_us)
 {
 	checks->next_us = UINT64_MAX;
 	for (struct probe *probe = checks->first; probe; probe = probe->next) {
+		if (is_held(checks, probe))
+			continue;
 		if (probe->deadline_us != 0 && probe->deadline_us <= now_us)
 			finish(checks, probe, CHECK_TIMEOUT, now_us);
 		if (probe->deadline_us == 0 && probe->due_us <= now_us)

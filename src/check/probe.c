@@ -23,6 +23,8 @@ static enum check_outcome outcome_of(struct probe *probe, int error)
 	case ECONNRESET:
 	case EPIPE:
 		return CHECK_CLOSED;
+	case EPROTO:
+		return CHECK_TLS;
 	default:
 		snprintf(probe->detail, sizeof(probe->detail), "%s", strerror(error));
 		return CHECK_LOCAL;
@@ -92,6 +94,24 @@ static int watch(struct probe *probe, int operation, uint32_t events)
 	return epoll_ctl(probe->epoll_fd, operation, probe->fd, &event) < 0 ? -errno : 0;
 }
 
+static ssize_t send_output(struct probe *probe, size_t n)
+{
+	const char *output = probe->dialogue->output;
+
+	return probe->session ? tls_session_send(probe->session, output, n)
+			      : send(probe->fd, output, n, MSG_NOSIGNAL);
+}
+
+static ssize_t receive_input(struct probe *probe, size_t used)
+{
+	struct dialogue *dialogue = probe->dialogue;
+	char *input = dialogue->input + used;
+	size_t room = sizeof(dialogue->input) - used;
+
+	return probe->session ? tls_session_receive(probe->session, input, room)
+			      : recv(probe->fd, input, room, 0);
+}
+
 static enum check_outcome say(struct probe *probe)
 {
 	struct dialogue *dialogue = probe->dialogue;
@@ -99,7 +119,7 @@ static enum check_outcome say(struct probe *probe)
 
 	dialogue->n_output = 0;
 	/* It fits the empty buffer of a fresh socket. */
-	if (n > 0 && send(probe->fd, dialogue->output, n, MSG_NOSIGNAL) != (ssize_t)n)
+	if (n > 0 && send_output(probe, n) != (ssize_t)n)
 		return outcome_of(probe, errno);
 	return CHECK_PENDING;
 }
@@ -108,7 +128,6 @@ static enum check_outcome begin_dialogue(struct probe *probe)
 {
 	enum check_outcome outcome;
 
-	probe->connected = true;
 	note_own_end(probe);
 	outcome = dialogue_begin(probe->dialogue);
 	if (outcome == CHECK_PENDING)
@@ -116,17 +135,89 @@ static enum check_outcome begin_dialogue(struct probe *probe)
 	return outcome;
 }
 
+static enum check_outcome shake(struct probe *probe)
+{
+	enum check_outcome outcome = tls_session_shake(probe->session, probe->detail);
+
+	if (outcome != CHECK_GOOD)
+		return outcome;
+	probe->secured = true;
+	return begin_dialogue(probe);
+}
+
+/* Connected. */
+static enum check_outcome begin_talk(struct probe *probe)
+{
+	const struct conf_check *check = probe->report.target.check;
+
+	probe->connected = true;
+	probe->secured = !check->tls;
+	if (probe->secured)
+		return begin_dialogue(probe);
+	probe->session = probe->trust ? tls_session_new(probe->trust, check, probe->fd) : NULL;
+	return probe->session ? shake(probe) : outcome_of(probe, ENOMEM);
+}
+
+/*
+ * From the VIP to the VIP: that stays on this host, whatever way others have to it. Who does not
+ * have the VIP is told so.
+ */
+static enum check_outcome aim_at_own_vip(struct probe *probe)
+{
+	union any_address own;
+	socklen_t size = make_address(&probe->report.target.vip, 0, &own);
+
+	if (bind(probe->fd, &own.any, size) == 0)
+		return CHECK_PENDING;
+	if (errno != EADDRNOTAVAIL)
+		return outcome_of(probe, errno);
+	snprintf(probe->detail, sizeof(probe->detail), "this host does not have the VIP");
+	return CHECK_UNREACHABLE;
+}
+
+/*
+ * The mark takes it to the VIP. Its port must be nobody else's: by that its answers are told, and
+ * to be given away again at once it must not linger (TIME_WAIT).
+ */
+static enum check_outcome aim_by_mark(struct probe *probe)
+{
+	const struct check_target *target = &probe->report.target;
+	const struct linger reset = { .l_onoff = 1 };
+	const struct address any = { .family = target->address.family };
+	union any_address own;
+	socklen_t size = make_address(&any, 0, &own);
+
+	if (setsockopt(probe->fd, SOL_SOCKET, SO_MARK, &target->mark, sizeof(target->mark)) < 0 ||
+		setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0 ||
+		bind(probe->fd, &own.any, size) < 0)
+		return outcome_of(probe, errno);
+	return CHECK_PENDING;
+}
+
+static enum check_outcome aim(struct probe *probe)
+{
+	if (probe->half != HALF_VIP)
+		return CHECK_PENDING;
+	return probe->report.target.local ? aim_at_own_vip(probe) : aim_by_mark(probe);
+}
+
 static enum check_outcome begin_socket(struct probe *probe)
 {
 	const struct check_target *target = &probe->report.target;
 	bool is_icmp = target->check->type == CONF_CHECK_ICMP;
+	bool is_own_vip = target->local && probe->half == HALF_VIP;
 	union any_address address;
-	socklen_t size = make_address(&target->address, is_icmp ? 0 : target->port, &address);
+	socklen_t size = make_address(
+		is_own_vip ? &target->vip : &target->address, is_icmp ? 0 : target->port, &address);
+	enum check_outcome outcome;
 	int r;
 
 	probe->fd = open_socket(probe);
 	if (probe->fd < 0)
 		return outcome_of(probe, errno);
+	outcome = aim(probe);
+	if (outcome != CHECK_PENDING)
+		return outcome;
 	r = watch(probe, EPOLL_CTL_ADD, dialogue_is_stream(target->check) ? EPOLLOUT : EPOLLIN);
 	if (r < 0)
 		return outcome_of(probe, -r);
@@ -134,7 +225,7 @@ static enum check_outcome begin_socket(struct probe *probe)
 		return errno == EINPROGRESS ? CHECK_PENDING : outcome_of(probe, errno);
 	if (dialogue_is_stream(target->check) && watch(probe, EPOLL_CTL_MOD, EPOLLIN) < 0)
 		return CHECK_LOCAL;
-	return begin_dialogue(probe);
+	return begin_talk(probe);
 }
 
 enum check_outcome probe_begin(struct probe *probe)
@@ -163,7 +254,7 @@ static enum check_outcome finish_connect(struct probe *probe)
 		return outcome_of(probe, error);
 	if (watch(probe, EPOLL_CTL_MOD, EPOLLIN) < 0)
 		return CHECK_LOCAL;
-	return begin_dialogue(probe);
+	return begin_talk(probe);
 }
 
 /* A stream goes on where it was, a datagram is looked at by itself. */
@@ -175,8 +266,7 @@ static enum check_outcome hear(struct probe *probe)
 
 	while (outcome == CHECK_PENDING) {
 		size_t used = stream ? dialogue->n_input : 0;
-		ssize_t n = recv(
-			probe->fd, dialogue->input + used, sizeof(dialogue->input) - used, 0);
+		ssize_t n = receive_input(probe, used);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return CHECK_PENDING;
@@ -195,13 +285,17 @@ enum check_outcome probe_handle(struct probe *probe)
 {
 	if (probe->report.target.check->type == CONF_CHECK_EXEC)
 		return command_handle(probe);
-	return probe->connected ? hear(probe) : finish_connect(probe);
+	if (!probe->connected)
+		return finish_connect(probe);
+	return probe->secured ? hear(probe) : shake(probe);
 }
 
 void probe_end(struct probe *probe)
 {
 	if (probe->report.target.check->type == CONF_CHECK_EXEC)
 		return command_end(probe);
+	tls_session_free(probe->session);
+	probe->session = NULL;
 	if (probe->fd >= 0)
 		close(probe->fd);
 	probe->fd = -1;

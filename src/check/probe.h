@@ -3,8 +3,23 @@
 /* One probe: what it is, and how it asks. checks.c says when. */
 
 #include "dialogue.h"
+#include "tls.h"
 
 #include <sys/types.h>
+
+/* Which address of the member is asked. */
+enum probe_half {
+	HALF_ONLY, /* its own, and no other */
+	HALF_VIP,
+	HALF_OWN, /* its own, because the VIP was asked in vain */
+};
+
+/* A verdict that is not explained yet. */
+struct probe_change {
+	bool pending;
+	enum check_verdict before;
+	uint64_t before_us;
+};
 
 struct probe {
 	struct probe *next;
@@ -16,11 +31,16 @@ struct probe {
 	uint64_t deadline_us;          /* of that; 0: none is */
 	char detail[CHECK_DETAIL_MAX]; /* of that */
 	uint16_t number;
+	enum probe_half half;
+	struct probe_change change;
 	int epoll_fd;
 	int fd;    /* a socket, or the pidfd of the command; -1: none */
 	pid_t pid; /* of a command that has not been reaped; its deadline may be over */
 	bool connected;
-	struct dialogue *dialogue; /* NULL: none is under way */
+	struct tls_trust *trust;     /* that of all */
+	struct tls_session *session; /* NULL: it goes without TLS, or does not go yet */
+	bool secured;                /* the handshake is done, or there is none */
+	struct dialogue *dialogue;   /* NULL: none is under way */
 };
 
 /* Begins to ask. Returns the outcome if it is known already, else CHECK_PENDING. */

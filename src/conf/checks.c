@@ -23,6 +23,18 @@ static bool find_type(const char *name, enum conf_check_type *ret_type)
 	return false;
 }
 
+/* What goes to a VIP by a member's MAC is told from others by its port. */
+static bool has_port(enum conf_check_type type)
+{
+	return type != CONF_CHECK_ICMP && type != CONF_CHECK_EXEC;
+}
+
+static void set_type_defaults(struct conf_check *check)
+{
+	check->udp = check->type == CONF_CHECK_SIP || check->type == CONF_CHECK_DNS;
+	check->by_address = !has_port(check->type);
+}
+
 static void read_type(struct reader *reader, const config_setting_t *setting, void *object)
 {
 	static const char *const choices[] = { "icmp", "tcp", "smtp", "pop3", "imap", "http", "sip",
@@ -33,17 +45,20 @@ static void read_type(struct reader *reader, const config_setting_t *setting, vo
 	read_choice(reader, setting, choices, ARRAY_SIZE(choices), &choice);
 	if (choice < ARRAY_SIZE(choices))
 		(void)find_type(choices[choice], &check->type);
-	check->udp = check->type == CONF_CHECK_SIP || check->type == CONF_CHECK_DNS;
+	set_type_defaults(check);
 }
 
-/* There is one way so far; others will need the name. */
 static void read_probe(struct reader *reader, const config_setting_t *setting, void *object)
 {
-	static const char *const choices[] = { "address" };
-	size_t choice = 0;
+	static const char *const choices[] = { "vip", "address" };
+	struct conf_check *check = object;
+	size_t choice = check->by_address;
 
-	(void)object;
 	read_choice(reader, setting, choices, ARRAY_SIZE(choices), &choice);
+	if (choice == 0 && !has_port(check->type))
+		return fault_add(reader, reader_locate(reader, setting),
+			"a check of this type asks the member's own address");
+	check->by_address = choice == 1;
 }
 
 static void read_transport(struct reader *reader, const config_setting_t *setting, void *object)
@@ -58,6 +73,25 @@ static void read_transport(struct reader *reader, const config_setting_t *settin
 			"only checks of the types sip, dns and send have a transport");
 	read_choice(reader, setting, choices, ARRAY_SIZE(choices), &choice);
 	check->udp = choice == 1;
+}
+
+static void read_tls(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf_check *check = object;
+
+	check->tls = config_setting_get_bool(setting);
+	if (check->tls && (check->udp || !has_port(check->type)))
+		fault_add(reader, reader_locate(reader, setting),
+			"tls needs a check that goes over TCP");
+}
+
+static void read_verify(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf_check *check = object;
+
+	check->verify = config_setting_get_bool(setting);
+	if (check->verify && !check->tls)
+		fault_add(reader, reader_locate(reader, setting), "verify needs tls");
 }
 
 static void read_port(struct reader *reader, const config_setting_t *setting, void *object)
@@ -158,6 +192,16 @@ static void read_host(struct reader *reader, const config_setting_t *setting, vo
 	read_word(reader, setting, check->type == CONF_CHECK_HTTP, &check->host);
 }
 
+static void read_server_name(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf_check *check = object;
+
+	if (check->tls)
+		read_word(reader, setting, true, &check->server_name);
+	else
+		fault_add(reader, reader_locate(reader, setting), "server_name needs tls");
+}
+
 static void read_query(struct reader *reader, const config_setting_t *setting, void *object)
 {
 	struct conf_check *check = object;
@@ -239,8 +283,8 @@ static struct conf_check *append_check(struct reader *reader, enum conf_check_ty
 		.rise = CONF_CHECK_RISE_DEFAULT,
 		.fall = CONF_CHECK_FALL_DEFAULT,
 		.jitter = CONF_CHECK_JITTER_DEFAULT,
-		.udp = type == CONF_CHECK_SIP || type == CONF_CHECK_DNS,
 	};
+	set_type_defaults(check);
 	return check;
 }
 
@@ -256,6 +300,8 @@ static void check_whole(struct reader *reader, const struct conf_check *check)
 		fault_add(reader, check->location, "command is missing");
 	if (check->type == CONF_CHECK_SEND && check->udp && !check->send)
 		fault_add(reader, check->location, "send is missing: a datagram must have one");
+	if (check->verify && !check->server_name)
+		fault_add(reader, check->location, "server_name is missing: verify needs it");
 }
 
 void check_read(struct reader *reader, const config_setting_t *setting, void *object)
@@ -265,6 +311,9 @@ void check_read(struct reader *reader, const config_setting_t *setting, void *ob
 		{ "type", VALUE_TEXT, KEY_REQUIRED, read_type },
 		{ "probe", VALUE_TEXT, 0, read_probe },
 		{ "transport", VALUE_TEXT, 0, read_transport },
+		{ "tls", VALUE_BOOLEAN, 0, read_tls },
+		{ "verify", VALUE_BOOLEAN, 0, read_verify },
+		{ "server_name", VALUE_TEXT, 0, read_server_name },
 		{ "port", VALUE_NUMBER, 0, read_port },
 		{ "interval", VALUE_SECONDS, 0, read_interval },
 		{ "timeout", VALUE_SECONDS, 0, read_timeout },
@@ -295,11 +344,6 @@ void check_read(struct reader *reader, const config_setting_t *setting, void *ob
 }
 
 /* --- what a service says ----------------------------------------------------------- */
-
-static bool needs_port(const struct conf_check *check)
-{
-	return check->type != CONF_CHECK_ICMP && check->type != CONF_CHECK_EXEC;
-}
 
 static struct conf_check *find_check(const struct conf *conf, const char *name)
 {
@@ -341,7 +385,7 @@ void check_find(
 	if (!check)
 		return fault_add(reader, location,
 			"there is no check \"%.64s\", neither in checks nor by itself", name);
-	if (needs_port(check) && !check->port && service->n_ports == 0)
+	if (has_port(check->type) && !check->port && service->n_ports == 0)
 		return fault_add(reader, location,
 			"check \"%s\" needs a port, and the service has none", name);
 	service->check_index = (size_t)(check - reader->conf->checks);

@@ -22,6 +22,7 @@ static void service_done(struct conf_service *service)
 static void check_done(struct conf_check *check)
 {
 	free(check->name);
+	free(check->server_name);
 	free(check->method);
 	free(check->path);
 	free(check->host);

@@ -150,6 +150,16 @@ static bool has_flows(const struct conf_service *service, uint8_t protocol)
 	return protocol == IPPROTO_TCP || !drawn || service->persistence > 0;
 }
 
+/* A check, or whatever else: it comes from a balancer, and is never balanced. */
+static bool is_from_balancer(const struct conf_group *group, const struct flow *flow)
+{
+	for (size_t i = 0; i < group->n_members; i++)
+		if (group->members[i].balancer &&
+			address_equal(&group->members[i].address, &flow->client))
+			return true;
+	return false;
+}
+
 static bool wants_flow(const struct flow *flow, void *user_data)
 {
 	const struct engine *engine = user_data;
@@ -164,6 +174,8 @@ static bool wants_flow(const struct flow *flow, void *user_data)
 		if (!is_member(conf, group) || !has_vip(group, &flow->vip))
 			continue;
 		service = conf_group_find_service(group, protocol, flow->vip_port);
+		if (is_from_balancer(group, flow))
+			return false;
 		return service && has_flows(service, flow->protocol);
 	}
 	return false;

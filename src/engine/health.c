@@ -16,6 +16,7 @@ enum {
 	/* A start waits no longer for the first verdicts than that. */
 	FIRST_WAIT_US = 3 * 1000 * MS,
 	DURATION_TEXT_MAX = 32,
+	HALVES_TEXT_MAX = ADDRESS_TEXT_MAX + 64,
 };
 
 /* --- texts ------------------------------------------------------------------------- */
@@ -32,6 +33,23 @@ static const char *duration(uint64_t us, char text[static DURATION_TEXT_MAX])
 	return text;
 }
 
+/* Which of its addresses was asked, and, of one that does not do well, what the other said. */
+static const char *halves(const struct check_report *report, char text[static HALVES_TEXT_MAX])
+{
+	char vip[ADDRESS_TEXT_MAX];
+	size_t length;
+
+	text[0] = '\0';
+	if (report->target.vip.family == AF_UNSPEC)
+		return text;
+	length = (size_t)snprintf(
+		text, HALVES_TEXT_MAX, " by VIP %s", address_format(&report->target.vip, vip));
+	if (report->own_outcome != CHECK_PENDING)
+		snprintf(text + length, HALVES_TEXT_MAX - length, " (by its own address: %s)",
+			check_outcome_name(report->own_outcome));
+	return text;
+}
+
 /* One line for each transition: who, what, why, and how long it had been otherwise. */
 static void log_change(
 	const struct check_report *report, enum check_verdict before, uint64_t for_us)
@@ -39,7 +57,7 @@ static void log_change(
 	const struct check_target *target = &report->target;
 	bool up = report->state.verdict == CHECK_UP;
 	char address[ADDRESS_TEXT_MAX], took[DURATION_TEXT_MAX], held[DURATION_TEXT_MAX];
-	char end[DURATION_TEXT_MAX + 32] = "", port[16] = "";
+	char end[DURATION_TEXT_MAX + 32] = "", port[16] = "", way[HALVES_TEXT_MAX];
 
 	if (target->port)
 		snprintf(port, sizeof(port), " port %u", target->port);
@@ -47,10 +65,11 @@ static void log_change(
 		snprintf(end, sizeof(end), "; was %s for %s", check_verdict_name(before),
 			duration(for_us, held));
 	log_write(up ? LOG_NOTICE : LOG_WARNING,
-		"check %s: member %s (%s%s) is %s: %s%s%s after %s%s", target->check->name,
+		"check %s: member %s (%s%s) is %s: %s%s%s%s after %s%s", target->check->name,
 		target->member, address_format(&target->address, address), port,
 		check_verdict_name(report->state.verdict), check_outcome_name(report->outcome),
-		*report->detail ? ", " : "", report->detail, duration(report->took_us, took), end);
+		*report->detail ? ", " : "", report->detail, halves(report, way),
+		duration(report->took_us, took), end);
 }
 
 /* --- to the cluster -------------------------------------------------------------------- */
@@ -163,9 +182,7 @@ static void on_changed(
 	const struct check_report *report = check_report(probe);
 	uint64_t now_us = report->since_us; /* that of this run */
 
-	/* That all is well from the start is no news. */
-	if (before != CHECK_UNKNOWN || report->state.verdict != CHECK_UP)
-		log_change(report, before, now_us - before_us);
+	(void)before_us;
 	for (size_t i = 0; i < health->n_links; i++) {
 		struct health_link *link = &health->links[i];
 
@@ -175,6 +192,17 @@ static void on_changed(
 						: 0;
 	}
 	health->news = true;
+}
+
+static void on_explained(
+	const struct probe *probe, enum check_verdict before, uint64_t before_us, void *user_data)
+{
+	const struct check_report *report = check_report(probe);
+
+	(void)user_data;
+	/* That all is well from the start is no news. */
+	if (before != CHECK_UNKNOWN || report->state.verdict != CHECK_UP)
+		log_change(report, before, report->since_us - before_us);
 }
 
 /* --- the loop -------------------------------------------------------------------------- */
@@ -239,16 +267,28 @@ static uint64_t find_rose(const struct health_link *links, size_t n_links,
 	return 0;
 }
 
-static int link_member(struct engine *engine, const struct conf_group *group,
+static struct check_target target_of(const struct engine *engine, const struct conf_group *group,
 	const struct conf_service *service, const struct conf_member *member)
 {
-	const struct conf_check *check = conf_service_check(cluster_conf(engine->cluster), service);
-	const struct check_target target = {
+	const struct conf *conf = cluster_conf(engine->cluster);
+	const struct conf_check *check = conf_service_check(conf, service);
+	struct check_target target = {
 		.check = check,
 		.member = member->name,
 		.address = member->address,
 		.port = port_of(check, service),
+		.local = strcmp(member->name, conf->node) == 0,
 	};
+
+	if (!check->by_address && plan_probe_vip(group, member, &target.vip))
+		target.mark = plan_probe_mark(conf, member);
+	return target;
+}
+
+static int link_member(struct engine *engine, const struct conf_group *group,
+	const struct conf_service *service, const struct conf_member *member)
+{
+	const struct check_target target = target_of(engine, group, service, member);
 	struct health *health = &engine->health;
 	struct health_link *grown = array_grow(health->links, health->n_links, sizeof(*grown));
 	const struct probe *probe;
@@ -326,7 +366,11 @@ static void raise_file_limit(void)
 
 int engine_open_health(struct engine *engine)
 {
-	const struct checks_ops ops = { .changed = on_changed, .user_data = engine };
+	const struct checks_ops ops = {
+		.changed = on_changed,
+		.explained = on_explained,
+		.user_data = engine,
+	};
 	struct health *health = &engine->health;
 	int r = checks_new(&ops, &health->checks);
 
@@ -353,6 +397,14 @@ void engine_close_health(struct engine *engine)
 	sd_event_source_disable_unref(health->slow_timer);
 	checks_free(health->checks);
 	free(health->links);
+}
+
+void engine_release_health(struct engine *engine)
+{
+	struct health *health = &engine->health;
+
+	if (health->checks && checks_release(health->checks, clock_now_us()))
+		(void)engine_arm_timer(engine, &health->timer, 0, on_due);
 }
 
 bool engine_waits_for_health(const struct engine *engine)

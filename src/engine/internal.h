@@ -150,6 +150,9 @@ void engine_close_health(struct engine *engine);
 /* The configuration is another; the one before it must still be there. */
 void engine_reload_health(struct engine *engine);
 
+/* The kernel has the rules by which VIPs are asked. */
+void engine_release_health(struct engine *engine);
+
 /* Just started: checks have not said yet who is up. */
 bool engine_waits_for_health(const struct engine *engine);
 

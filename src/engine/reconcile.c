@@ -256,8 +256,10 @@ int engine_reconcile(struct engine *engine)
 	plan_free(engine->plan);
 	engine->plan = plan;
 	r = keeper_apply(&engine->keeper, plan);
-	if (r >= 0)
+	if (r >= 0) {
 		engine->flows.remember = false;
+		engine_release_health(engine);
+	}
 	engine->last_reconcile_us = clock_now_us() - begin;
 	report_apply(engine, r, old_error);
 	if (r < 0)

@@ -10,16 +10,26 @@ static json_t *check_entry(const struct engine *engine, const struct health_link
 		(size_t)(link->member - link->group->members));
 	bool known = report->state.verdict != CHECK_UNKNOWN;
 	uint64_t now_us = clock_now_us();
-	json_t *since = known ? json_integer((json_int_t)(now_us - report->since_us) / 1000)
-			      : json_null();
+	const struct check_target *target = &report->target;
+	char vip[ADDRESS_TEXT_MAX];
+	json_t *entry, *since = known ? json_integer((json_int_t)(now_us - report->since_us) / 1000)
+				      : json_null();
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:i}", "service",
+	entry = json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:i}", "service",
 		link->service->name, "check", report->target.check->name, "state",
 		check_verdict_name(report->state.verdict), "since_ms", since, "outcome",
 		check_outcome_name(report->outcome), "detail", report->detail, "took_us",
 		(json_int_t)report->took_us, "good", (json_int_t)report->n_good, "bad",
 		(json_int_t)report->n_bad, "late_us", (json_int_t)report->late_us, "ejected",
 		share.ejected, "percent", share.ejected ? 0 : (int)share.percent);
+	json_object_set_new(entry, "vip",
+		target->vip.family == AF_UNSPEC ? json_null()
+						: json_string(address_format(&target->vip, vip)));
+	json_object_set_new(entry, "own_outcome",
+		report->own_outcome == CHECK_PENDING
+			? json_null()
+			: json_string(check_outcome_name(report->own_outcome)));
+	return entry;
 }
 
 json_t *report_health_of(const struct engine *engine, const struct conf_group *group,

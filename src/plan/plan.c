@@ -658,6 +658,8 @@ int plan_build(const struct cluster *cluster, const struct plan_what_if *what_if
 	}
 	if (tables)
 		table_cache_sweep(tables);
+	if (plan_add_probes(plan, cluster) < 0)
+		return -ENOMEM;
 	*ret_plan = take_ptr(plan);
 	return 0;
 }
@@ -687,6 +689,7 @@ void plan_free(struct plan *plan)
 	free(plan->groups);
 	free(plan->suppress.vips);
 	free(plan->guard.vips);
+	free(plan->probes);
 	free(plan);
 }
 

@@ -274,6 +274,8 @@ static int compile_netdev(struct compiler *c)
 		compile_ingress(c, others);
 	}
 	compile_group_done(c);
+	if (r == 0)
+		compile_probes_out(c);
 	return r < 0 ? r : b->failed ? -ENOMEM : 0;
 }
 
@@ -295,7 +297,7 @@ int compile_plan(const struct plan *plan, struct ruleset **ret_ruleset)
 	if (r == 0)
 		r = compile_nd(&compiler);
 	if (r == 0)
-		r = compile_guard(&compiler);
+		r = compile_inet(&compiler);
 	if (r < 0)
 		return r;
 	*ret_ruleset = take_ptr(ruleset);

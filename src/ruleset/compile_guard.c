@@ -107,24 +107,35 @@ static void compile_input(struct compiler *c, const char *guard)
 	rule_verdict(rule, VERDICT_GOTO, guard);
 }
 
-int compile_guard(struct compiler *c)
+static void compile_members_own(struct compiler *c)
 {
-	const struct plan_guard *guard = &c->plan->guard;
 	struct build *b = &c->build;
 	struct ruleset_chain *chain;
 	const char *name;
 
-	if (guard->n_vips == 0)
-		return 0;
-	build_table(b, RULESET_INET, build_text(b, "drover: flows that end on this member"));
-	if (!guard->drops) {
+	if (!c->plan->guard.drops) {
 		compile_tracking(c);
-		return b->failed ? -ENOMEM : 0;
+		return;
 	}
 	chain = build_chain(b, build_text(b, "guard"), origin(c));
 	name = chain->name;
 	compile_drop(c, chain, AF_INET);
 	compile_drop(c, chain, AF_INET6);
 	compile_input(c, name);
+}
+
+int compile_inet(struct compiler *c)
+{
+	bool is_member = c->plan->guard.n_vips > 0;
+	struct build *b = &c->build;
+
+	if (!is_member && c->plan->n_probes == 0)
+		return 0;
+	build_table(b, RULESET_INET,
+		build_text(b, is_member ? "drover: flows that end on this member"
+					: "drover: checks of members"));
+	if (is_member)
+		compile_members_own(c);
+	compile_probes_back(c);
 	return b->failed ? -ENOMEM : 0;
 }

@@ -212,5 +212,9 @@ void compile_vip_rules(struct compiler *c, struct ruleset_chain *chain, enum vie
 int compile_arp(struct compiler *c);
 int compile_nd(struct compiler *c);
 
+/* Adds what takes the probes of checks to VIPs, and back: to the tables netdev and inet. */
+void compile_probes_out(struct compiler *c);
+void compile_probes_back(struct compiler *c);
+
 /* Makes the table of a host that is a member (see guard.h). Returns 0 or -ENOMEM. */
-int compile_guard(struct compiler *c);
+int compile_inet(struct compiler *c);

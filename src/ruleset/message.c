@@ -135,8 +135,13 @@ static void set_hook(struct nftnl_chain *made, const struct ruleset_chain *chain
 		number = NF_INET_PRE_ROUTING;
 		priority = HOOK_INET_PREROUTING_PRIORITY;
 		break;
+	case HOOK_INET_REROUTE:
+		number = NF_INET_LOCAL_OUT;
+		priority = HOOK_INET_REROUTE_PRIORITY;
+		break;
 	}
-	nftnl_chain_set_str(made, NFTNL_CHAIN_TYPE, "filter");
+	nftnl_chain_set_str(
+		made, NFTNL_CHAIN_TYPE, chain->hook == HOOK_INET_REROUTE ? "route" : "filter");
 	nftnl_chain_set_u32(made, NFTNL_CHAIN_HOOKNUM, number);
 	nftnl_chain_set_s32(made, NFTNL_CHAIN_PRIO, priority);
 	nftnl_chain_set_u32(made, NFTNL_CHAIN_POLICY, NF_ACCEPT);

@@ -112,6 +112,9 @@ static void write_hook(FILE *file, const struct ruleset_chain *chain)
 	case HOOK_INET_PREROUTING:
 		fputs("\t\ttype filter hook prerouting priority raw; policy accept;\n", file);
 		break;
+	case HOOK_INET_REROUTE:
+		fputs("\t\ttype route hook output priority mangle; policy accept;\n", file);
+		break;
 	case HOOK_ARP_OUTPUT:
 		fputs("\t\ttype filter hook output priority 0; policy accept;\n", file);
 		break;

@@ -482,11 +482,17 @@ static void add_limit(struct writer *w, uint32_t rate)
 	set_u32(w, expr, NFTNL_EXPR_LIMIT_FLAGS, NFT_LIMIT_F_INV);
 }
 
+enum { IP_CHECKSUM_OFFSET = 10 };
+
 static void add_write(struct writer *w, const struct ruleset_statement *statement)
 {
 	const struct field *field = field_get(statement->field);
 	struct nftnl_expr *expr;
+	/* Addresses count in the checksums of TCP and UDP, and of IPv4 itself. */
+	bool has_checksum = field->dependency == DEPENDS_ON_IP;
+	bool is_address = has_checksum || field->dependency == DEPENDS_ON_IP6;
 
+	add_dependency(w, field->dependency);
 	add_immediate(w, NFT_REG_1, &statement->value);
 	if (field->place == PLACE_META) {
 		expr = add(w, "meta");
@@ -499,9 +505,10 @@ static void add_write(struct writer *w, const struct ruleset_statement *statemen
 	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_BASE, field->base);
 	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_OFFSET, field->offset);
 	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_LEN, field->length);
-	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, 0);
-	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, 0);
-	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_FLAGS, 0);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE,
+		has_checksum ? NFT_PAYLOAD_CSUM_INET : NFT_PAYLOAD_CSUM_NONE);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, has_checksum ? IP_CHECKSUM_OFFSET : 0);
+	set_u32(w, expr, NFTNL_EXPR_PAYLOAD_FLAGS, is_address ? NFT_PAYLOAD_L4CSUM_PSEUDOHDR : 0);
 }
 
 /* Leaves the number of the interface in the first register. */

@@ -12,7 +12,7 @@ from lab.listing import difference, without_shield
 from lab.wait import patience
 
 SYN = 0x02
-QUICK = {"interval": 0.2, "timeout": 0.2, "rise": 1, "fall": 2}
+QUICK = {"interval": 0.2, "timeout": 0.2, "rise": 1, "fall": 2, "probe": "address"}
 
 # Kinds of answering.py, the checks that ask them, and what these find when the server is ill.
 PORTS = ["smtp:25", "pop3:110", "imap:143", "http:80", "sip:5060", "dns:53", "send:7", "tcp:9"]

@@ -1,9 +1,12 @@
 """Servers that answer as mail, web, SIP and DNS servers do, well or badly.
 
-As a program: `answering.py MOOD ADDRESS KIND:PORT...`. It prints "ready" once it listens on all.
+As a program: `answering.py MOOD ADDRESS OWN-ADDRESS KIND:PORT...`. It prints "ready" once it
+listens on all. $ANSWERING_TLS is a file with key and certificate: what goes over TCP is secured.
 """
 
 import asyncio
+import os
+import ssl
 import sys
 
 GREETINGS = {
@@ -48,17 +51,24 @@ ANSWERS = {"http": http, "sip": sip, "dns": dns, "send": send}
 
 
 async def talk(kind, mood, address, reader, writer):
+    try:
+        await answer(kind, mood, address, reader, writer)
+    except ConnectionError:
+        pass  # a check may end with a reset
+    writer.close()
+
+
+async def answer(kind, mood, address, reader, writer):
     if kind in GREETINGS:
         writer.write(GREETINGS[kind][mood])
         await reader.read(1000)
     else:
         request = await reader.read(65536)
         if request and kind == "dns":
-            answer = dns(request[2:], mood, address)
-            writer.write(len(answer).to_bytes(2, "big") + answer)
+            found = dns(request[2:], mood, address)
+            writer.write(len(found).to_bytes(2, "big") + found)
         elif request:
             writer.write(ANSWERS[kind](request, mood, address))
-    writer.close()
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -73,26 +83,42 @@ class Datagrams(asyncio.DatagramProtocol):
         self.transport.sendto(self.answer(data), addr)
 
 
-async def serve(mood, address, *ports):
+def secured():
+    """The server's side of TLS; None without."""
+    file = os.environ.get("ANSWERING_TLS")
+    if not file:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+async def serve(mood, address, itself, *ports):
     loop = asyncio.get_running_loop()
     for each in ports:
         kind, port = each.split(":")
 
         def accept(reader, writer, kind=kind):
-            return talk(kind, mood, address, reader, writer)
-        await asyncio.start_server(accept, address, int(port))
+            return talk(kind, mood, itself, reader, writer)
+        await asyncio.start_server(accept, address, int(port), ssl=secured())
         if kind in ANSWERS:
             await loop.create_datagram_endpoint(
-                lambda kind=kind: Datagrams(kind, mood, address), (address, int(port)))
+                lambda kind=kind: Datagrams(kind, mood, itself), (address, int(port)))
     print("ready", flush=True)
     await loop.create_future()
 
 
 class Server:
-    """Such a server on a host's own address; end() it, or let the host do so."""
+    """Such a server on an address of a host; end() it, or let the host do so.
 
-    def __init__(self, host, address, *ports, mood="well"):
-        self.process = host.popen("/usr/bin/python3", __file__, mood, address, *ports, stdout=True)
+    itself: the address by which a SIP server knows itself (default: the one it listens on).
+    tls: a file of its key and certificate: what goes over TCP is secured.
+    """
+
+    def __init__(self, host, address, *ports, mood="well", itself=None, tls=None):
+        environment = ["env", f"ANSWERING_TLS={tls}"] if tls else []
+        self.process = host.popen(*environment, "/usr/bin/python3", __file__, mood, address,
+                                  itself or address, *ports, stdout=True)
         self.process.read_line(20, expected="ready")
 
     def signal(self, number):

@@ -65,6 +65,8 @@ def difference(left, right, limit=40):
 
 
 def _ends(element):
+    """An element of a set, or of a map: that is a pair."""
+    element = element[0] if isinstance(element, list) else element
     return isinstance(element, dict) and "expires" in element.get("elem", {})
 
 

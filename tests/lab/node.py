@@ -162,7 +162,8 @@ class Node(Host):
 
     def is_forwarding(self):
         """Whether packets come to its rules. A standby has most of them too, but no hook."""
-        return any("hook" in chain for chain in self.drover_objects("chain"))
+        return any("hook" in chain and chain.get("dev") != "lo"
+                   for chain in self.drover_objects("chain"))
 
     def handles(self):
         """Every handle of drover's tables: they change when an object is made anew."""

@@ -8,7 +8,9 @@
 	" timeout = 0.25; rise = 3; fall = 4; jitter = 0; port = 8080; status = \"200,204-299\"; " \
 	"},"                                                                                       \
 	" { name = \"quick\"; type = \"dns\"; interval = 0.5; },"                                  \
-	" { name = \"stream\"; type = \"sip\"; transport = \"tcp\"; probe = \"address\"; } ); "
+	" { name = \"stream\"; type = \"sip\"; transport = \"tcp\"; probe = \"address\"; "         \
+	"tls = true; verify = true; server_name = \"sip.example.com\"; },"                         \
+	" { name = \"echo\"; type = \"icmp\"; } ); "
 #define SERVICE(name, port, more)                                                                  \
 	"{ name = \"" name "\"; protocol = \"tcp\"; ports = \"" port "\"; " more " }"
 
@@ -26,7 +28,7 @@ static void test_settings(void **state)
 	const struct conf_check *check = check_of(conf, 0);
 
 	(void)state;
-	assert_int_equal(conf->n_checks, 3);
+	assert_int_equal(conf->n_checks, 4);
 	assert_string_equal(check->name, "web");
 	assert_int_equal(check->type, CONF_CHECK_HTTP);
 	assert_string_equal(check->path, "/health");
@@ -60,6 +62,21 @@ static void test_defaults(void **state)
 	assert_int_equal(conf->checks[2].rise, CONF_CHECK_RISE_DEFAULT);
 	assert_int_equal(conf->checks[2].fall, CONF_CHECK_FALL_DEFAULT);
 	assert_int_equal(conf->checks[2].port, 0);
+	assert_false(conf->checks[1].tls);
+}
+
+/* By a VIP, unless that cannot be, or the file says otherwise. */
+static void test_ways(void **state)
+{
+	_cleanup_(conf_free_p) struct conf *conf = conf_of(SERVICES(WEB));
+
+	(void)state;
+	assert_false(conf->checks[0].by_address);
+	assert_false(conf->checks[1].by_address);
+	assert_true(conf->checks[2].by_address);
+	assert_true(conf->checks[3].by_address);
+	assert_true(conf->checks[2].tls && conf->checks[2].verify);
+	assert_string_equal(conf->checks[2].server_name, "sip.example.com");
 }
 
 /* A type's name is a check of its own, one for all services; a check of this name comes first. */
@@ -70,7 +87,7 @@ static void test_by_type(void **state)
 			"check = \"smtp\";") ", " SERVICE("c", "80", "check = \"web\";")));
 
 	(void)state;
-	assert_int_equal(conf->n_checks, 4);
+	assert_int_equal(conf->n_checks, 5);
 	assert_ptr_equal(check_of(conf, 0), check_of(conf, 1));
 	assert_int_equal(check_of(conf, 0)->type, CONF_CHECK_SMTP);
 	assert_string_equal(conf->groups[0].services[0].check, "smtp");
@@ -82,6 +99,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_ways),
 		cmocka_unit_test(test_by_type),
 	};
 

@@ -247,6 +247,52 @@ static void test_closed(void **state)
 	assert_int_not_equal(plan->groups[0].tables[find(plan, 25)->table].slots[0], BUCKETS_NONE);
 }
 
+/* --- probes by a VIP ---------------------------------------------------------------------- */
+
+/* Members of both groups; 5 is this host. */
+#define PROBED                                                                                     \
+	TOP "checks = ( { name = \"own\"; type = \"tcp\"; probe = \"address\"; } );"               \
+	    "groups = ( { name = \"A\"; vips = [ \"2001:db8::1\", \"192.0.2.100\" ]; members = "   \
+	    "( " BALANCER(5) ", " PLAIN(6) ", " PLAIN(7) "); services = ( " PORT(                  \
+		    "a", "80") "check = \"tcp\"; members = [ \"fe5\", \"fe7\" ]; }, " PORT("b",    \
+		    "81") "check = \"own\"; } ); }, "                                              \
+			  "{ name = \"B\"; vips = [ \"192.0.2.101\" ]; members = ( " BALANCER(     \
+				  5) ", " PLAIN(6) "); services = ( " PORT("c",                    \
+				  "80") "check = \"http\"; } ); } );"
+
+static void test_probes(void **state)
+{
+	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(PROBED);
+	_cleanup_(plan_free_p) struct plan *plan = plan_of(cluster, NULL);
+	const struct address vip_a = address_of("192.0.2.100"), vip_b = address_of("192.0.2.101");
+
+	/* Neither this host nor who is asked by its own address; a standby asks, too. */
+	assert_int_equal(plan->n_probes, 2);
+	assert_string_equal(plan->probes[0].member, "fe7");
+	assert_true(address_equal(&plan->probes[0].vip, &vip_a));
+	assert_true(mac_equal(&plan->probes[0].mac, &member_of(cluster, "fe7")->mac));
+	assert_int_equal(plan->probes[0].mark, PLAN_PROBE_MARK | 2);
+	assert_string_equal(plan->probes[1].group, "B");
+	assert_string_equal(plan->probes[1].member, "fe6");
+	assert_true(address_equal(&plan->probes[1].vip, &vip_b));
+	assert_int_equal(plan->probes[1].mark, PLAN_PROBE_MARK | 4);
+	(void)state;
+}
+
+/* Who is out of everything is asked all the same, or would never come back. */
+static void test_probes_of_who_is_down(void **state)
+{
+	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(CONF(CHECKED("")));
+	_cleanup_(plan_free_p) struct plan *plan = NULL;
+
+	fell(cluster, "web", "fe6", 1);
+	assert_int_equal(state_of(cluster, "fe6"), MEMBER_DOWN);
+	plan = plan_of(cluster, NULL);
+	assert_int_equal(plan->n_probes, 2);
+	assert_string_equal(plan->probes[0].member, "fe6");
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +305,8 @@ int main(void)
 		cmocka_unit_test(test_a_table_apart),
 		cmocka_unit_test(test_slow_start),
 		cmocka_unit_test(test_closed),
+		cmocka_unit_test(test_probes),
+		cmocka_unit_test(test_probes_of_who_is_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

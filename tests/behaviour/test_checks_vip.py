@@ -1,0 +1,142 @@
+"""Checks by a VIP: they find what clients find, and say which half is ill."""
+
+from lab import VIP, VIP6, wait_until
+from lab.answering import Server
+from test_checks import CHECKS, PORTS, checks_of, services_of, states, wait_member, wait_outcomes
+
+BY_VIP = {"probe": "vip"}
+WEB = {"name": "web", "protocol": "tcp", "ports": "80", "check": "check0"}
+
+
+def launch(make_lab, checks, services, members=("fe6",), balancers=("fe5",), **top):
+    """fe5 is the active balancer, and has the VIPs on its interface."""
+    lab = make_lab([*dict.fromkeys([*balancers, *members])])
+    lab.configure(lab.group(weights=dict.fromkeys(members, 100), balancers=list(balancers),
+                            services=services), checks=checks_of(*checks), **top)
+    return lab
+
+
+def launch_web(make_lab, members=("fe6", "fe7"), balancers=("fe5",)):
+    """An echo server that listens on all addresses."""
+    lab = launch(make_lab, [("tcp", 80, BY_VIP)], [WEB], members, balancers)
+    lab.serve("80")
+    lab.start()
+    lab.activate("fe5")
+    return lab
+
+
+def by_datagrams(kind, settings):
+    return settings.get("transport", "udp" if kind in ("sip", "dns") else "tcp") == "udp"
+
+
+def test_dialogues(make_lab):
+    """Who serves on the VIP alone is well; the balancer has that VIP itself."""
+    checks = [(kind, port, {"port": port} | more | BY_VIP) for kind, port, more, _ in CHECKS]
+    names = [f"s{number}" for number in range(len(CHECKS))]
+    lab = launch(make_lab, checks, services_of(*checks))
+    server = Server(lab["fe6"], VIP, *PORTS, itself="192.0.2.6")
+    lab.start("fe5")
+    lab["fe5"].ctl("activate")
+    wait_outcomes(lab["fe5"], dict.fromkeys(names, "good"))
+    wait_until(lambda: lab["fe5"].has_address(VIP))
+    assert states(lab["fe5"])["s0"]["vip"] == VIP
+    server.end()
+    wait_outcomes(lab["fe5"], {name: "timeout" if by_datagrams(kind, more) else "refused"
+                               for name, (kind, _, more, _) in zip(names, CHECKS)})
+    # The kernel of fe6 refuses not more than one datagram a second.
+    wait_until(lambda: all(states(lab["fe5"])[name]["own_outcome"] in ("refused", "timeout")
+                           for name in names), 5)
+    Server(lab["fe6"], VIP, *PORTS, mood="ill", itself="192.0.2.6")
+    wait_outcomes(lab["fe5"], {name: outcome for name, (*_, outcome) in zip(names, CHECKS)})
+
+
+def test_vip_missing(make_lab):
+    """Its own address answers, its VIP does not: found by active and standby alike."""
+    lab = launch_web(make_lab, ("fe6", "fe7", "fe8"), ("fe5", "fe8"))
+    askers = lab["fe5"], lab["fe8"]
+    lab["fe6"].ip("addr", "del", f"{VIP}/32", "dev", "lo")
+    for node in askers:
+        wait_member(node, "fe6", "down")
+        wait_until(lambda node=node: "member fe6 (192.0.2.6 port 80) is down: timeout by VIP "
+                   f"{VIP} (by its own address: good)" in node.log())
+        assert states(node)["web"]["own_outcome"] == "good"
+    assert "fe6" not in lab.client.connect(VIP, 80, 60).by_member
+    assert "by its own address good" in lab["fe5"].droverctl("members").stdout
+    lab["fe6"].ip("addr", "add", f"{VIP}/32", "dev", "lo")
+    for node in askers:
+        wait_member(node, "fe6", "serving")
+    assert states(lab["fe5"])["web"]["own_outcome"] is None
+
+
+def test_answers_are_filtered(make_lab):
+    """Strict reverse path filtering against a route elsewhere: the VIP's packets are lost."""
+    lab = launch_web(make_lab)
+    lab["fe6"].deafen(f"ip daddr {VIP} tcp dport 80")
+    wait_member(lab["fe5"], "fe6", "down")
+    assert states(lab["fe5"])["web"]["outcome"] == "timeout"
+    lab["fe6"].heal()
+    wait_member(lab["fe5"], "fe6", "serving")
+
+
+def test_this_host(make_lab):
+    """A balancer that serves asks itself, by its VIP, be it on the interface or on lo."""
+    lab = launch_web(make_lab, ("fe5", "fe6"), ("fe5", "fe6"))
+    for name in ("fe5", "fe6"):
+        wait_until(lambda name=name: states(lab[name], name)["web"]["good"] >= 3)
+        assert states(lab[name], name)["web"]["bad"] == 0
+    lab["fe6"].ip("addr", "del", f"{VIP}/32", "dev", "lo")
+    wait_until(lambda: states(lab["fe6"], "fe6")["web"]["outcome"] == "unreachable", 5)
+    assert states(lab["fe6"], "fe6")["web"]["detail"] == "this host does not have the VIP"
+
+
+def test_ipv6(make_lab):
+    """A member with an address of IPv6 is asked by the first VIP of IPv6."""
+    lab = make_lab(["fe5", "fe6"], vips=[VIP, VIP6])
+    checks = [("http", 80, {"port": 80} | BY_VIP), ("dns", 53, {"port": 53} | BY_VIP)]
+    group = lab.group(weights={"fe6": 100}, balancers=["fe5"], services=services_of(*checks))
+    group["members"][0]["address"] = lab.address6("fe6")
+    lab.configure(group, checks=checks_of(*checks), election="always")
+    Server(lab["fe6"], VIP6, "http:80", "dns:53")
+    lab.start("fe5")
+    wait_outcomes(lab["fe5"], {"s0": "unexpected status", "s1": "good"})
+    lab["fe6"].ip("addr", "del", f"{VIP6}/128", "dev", "lo")
+    wait_outcomes(lab["fe5"], {"s0": "timeout", "s1": "timeout"})
+
+
+def test_flush(make_lab):
+    """Somebody flushes all rules: no probe takes another way for a good one."""
+    lab = launch_web(make_lab)
+    lab["fe6"].ip("addr", "del", f"{VIP}/32", "dev", "lo")
+    wait_member(lab["fe5"], "fe6", "down")
+    good = states(lab["fe5"])["web"]["good"]
+    for _ in range(5):
+        lab["fe5"].load_ruleset("flush ruleset")
+        wait_until(lambda: "probe-back" in lab["fe5"].ruleset())
+    wait_until(lambda bad=states(lab["fe5"])["web"]["bad"]:
+               states(lab["fe5"])["web"]["bad"] > bad + 3)
+    assert states(lab["fe5"])["web"]["good"] <= good + 1
+    assert lab["fe5"].member("fe6")["state"] == "down"
+
+
+def test_probes_are_no_connections(make_lab):
+    """What a balancer asks its members is not told around as their connections."""
+    lab = launch(make_lab, [("tcp", 80, BY_VIP)], [WEB], ("fe6", "fe7"), sync=True)
+    lab.serve("80")
+    lab.start()
+    lab.activate("fe5")
+    wait_until(lambda: states(lab["fe5"])["web"]["good"] >= 10)
+    assert lab["fe5"].connections() == lab["fe6"].connections() == 0
+    held = lab.client.hold(VIP, 80, 10)
+    lab.wait_known(10, "fe5")
+    held.stop()
+
+
+def test_ports_are_used_again(make_lab):
+    """A port that has asked one member asks another: the answer is that one's."""
+    lab = launch(make_lab, [("tcp", 80, BY_VIP)], [WEB], ("fe6", "fe7", "fe8"))
+    lab["fe5"].set_sysctl("ipv4/ip_local_port_range", "40000 40005")
+    lab.serve("80")
+    lab.start("fe5")
+    for name in ("fe6", "fe7", "fe8"):
+        wait_until(lambda name=name: states(lab["fe5"], name)["web"]["good"] >= 15)
+        assert states(lab["fe5"], name)["web"]["bad"] == 0

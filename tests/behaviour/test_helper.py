@@ -131,8 +131,10 @@ def test_balances_what_it_is_told(hosts, helper):
     helper.tell("SERVERS " + servers(hosts, "fe6", "fe7"))
     helper.tell("ACTIVE")
     hosts.wait_serving("fe5", "192.0.2.6", "192.0.2.7")
-    # Persistence: all that one address opens goes to one server, UDP and TCP.
-    assert len(answered_by(hosts)) == 1
+    # Persistence: all that one address opens goes to one server. Two that come at the very same
+    # moment, on two CPUs, may both be its first.
+    first = answered_by(hosts, count=1, first_port=19999)
+    assert answered_by(hosts) == first
     helper.tell("SERVERS " + servers(hosts, "fe7"))
     helper.tell("STANDBY")
     assert not hosts["fe5"].is_active()

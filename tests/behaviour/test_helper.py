@@ -20,10 +20,12 @@ def servers(lab, *names, **weights):
 
 @pytest.fixture
 def hosts(make_lab):
-    """Three hosts that serve the VIP, without drover."""
+    """Three hosts that serve the VIP, without drover, and are silent about it."""
     lab = make_lab(["fe5", "fe6", "fe7"], vips=(VIP,))
     lab.serve("80", "5060")
     for node in lab:
+        node.set_sysctl("ipv4/conf/eth0/arp_ignore", 1)
+        node.set_sysctl("ipv4/conf/eth0/arp_announce", 2)
         (node.directory / "vipaddrs").write_text(f"# of the cluster\n{VIP}\n")
     return lab
 

@@ -21,6 +21,7 @@ struct channel {
 	sd_event_source *input, *output; /* output: NULL where writing never blocks */
 	int in, out;
 	bool broken; /* nobody reads any more */
+	bool patient;
 
 	char line[COMMAND_LINE_MAX + 1];
 	size_t length;
@@ -92,7 +93,7 @@ say(struct channel *channel, const char *prefix, const char *format, va_list arg
 			line[i] = '?';
 	line[length++] = '\n';
 	append(channel, line, length);
-	write_some(channel, 0);
+	write_some(channel, channel->patient ? -1 : 0);
 }
 
 void channel_answer(struct channel *channel, const char *format, ...)
@@ -227,6 +228,11 @@ int channel_new(sd_event *event, int in, int out, const struct channel_callbacks
 	}
 	*ret_channel = channel;
 	return 0;
+}
+
+void channel_set_patient(struct channel *channel)
+{
+	channel->patient = true;
 }
 
 void channel_free(struct channel *channel)

@@ -3,6 +3,7 @@
 /*
  * The pipe to the cluster's server: lines in, lines out. A server that does not read must not hold
  * up the engine: what it does not take is kept, and of lines that only inform, some are dropped.
+ * Where no engine runs, a channel can be told to wait instead.
  */
 
 #include <stdbool.h>
@@ -25,6 +26,9 @@ struct channel_callbacks {
 /* The descriptors stay the caller's. Returns 0 or -errno. */
 int channel_new(sd_event *event, int in, int out, const struct channel_callbacks *callbacks,
 	void *user_data, struct channel **ret_channel);
+
+/* From here on each line waits until it is taken, and none is dropped. */
+void channel_set_patient(struct channel *channel);
 
 /* Waits up to a second for what has not been taken yet. */
 void channel_free(struct channel *channel);

@@ -212,6 +212,8 @@ static int run_engine(struct helper *helper, struct conf *conf)
 static int rehearse(struct helper *helper, struct conf *conf)
 {
 	helper->conf = helper->rehearsed = conf;
+	/* A script with gaps is worse than none. */
+	channel_set_patient(helper->channel);
 	channel_inform(helper->channel, "# drover-helper " DROVER_VERSION
 					": nothing is changed here; these commands would be run");
 	rehearse_settings(helper);

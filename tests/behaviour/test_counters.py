@@ -157,8 +157,9 @@ def test_counters_turned_off_and_on(make_lab):
     send(lab, 53, 10)
     assert nothing(lab, "fe5")
     assert counting_chains(lab["fe5"]) <= {"everyone/A", "fragment/A"}
-    shown = lab["fe5"].droverctl("services").stdout.splitlines()
-    assert shown[0].split()[6:8] == ["PACKETS", "BYTES"] and shown[1].split()[6:8] == ["-", "-"]
+    shown = [line.split() for line in lab["fe5"].droverctl("services").stdout.splitlines()]
+    assert {"PACKETS", "BYTES"} <= set(shown[0])
+    assert {shown[1][shown[0].index(column)] for column in ("PACKETS", "BYTES")} == {"-"}
     assert lab["fe5"].droverctl("status").returncode == 0
     reconfigure(lab, [DNS, GAME, WEB])
     send(lab, 53, 7)

@@ -1,6 +1,7 @@
 """drover-helper: the cluster's server speaks, the host balances."""
 
 import random
+import subprocess
 
 import pytest
 
@@ -353,16 +354,33 @@ def test_without_a_file_and_directories(hosts):
 
 # --- -m --------------------------------------------------------------------------------------
 
+def rehearsal(node):
+    return program("drover-helper"), "-m", "-f", node.directory / "vipaddrs", "-p", "0"
+
+
 def rehearse(node, commands):
     """The script that -m prints, without what happens at its end."""
-    done = node.run(program("drover-helper"), "-m", "-f", node.directory / "vipaddrs", "-p", "0",
-                    stdin="".join(f"{command}\n" for command in commands))
+    done = node.run(*rehearsal(node), stdin="".join(f"{command}\n" for command in commands))
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert all(line.startswith("* ") for line in lines if not line[0].isdigit())
     script = [line[2:] for line in lines if line.startswith("* ")]
     end = script.index("# the server has closed the pipe")
     return "\n".join(script[:end]) + "\n", lines
+
+
+def test_a_rehearsal_waits_for_its_reader(hosts):
+    """It has more to say than a log may miss, and nobody reads for a while."""
+    node = hosts["fe5"]
+    commands = ["1 SERVERS " + servers(hosts, "fe5"), "2 ACTIVE", "3 STANDBY", "4 ACTIVE"]
+    _, lines = rehearse(node, commands)
+    process = node.popen(*rehearsal(node), stdin=True, stdout=True)
+    process.stdin.write("".join(f"{command}\n" for command in commands))
+    process.stdin.close()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+    assert process.stdout.read().splitlines() == lines
+    assert process.wait(10) == 0
 
 
 @pytest.mark.parametrize("role", ["ACTIVE", "STANDBY"])

@@ -69,9 +69,9 @@ def test_members_and_services(cluster):
     assert all(member["group"] == "A" and MEMBER_FIELDS <= set(member) for member in members)
     service, = cluster["fe5"].ctl("services")["services"]
     assert service == {"group": "A", "name": "web", "protocol": "tcp", "ports": "80",
-                       "scheduler": "hash", "check": None, "checked": 0, "up": 0,
-                       "failed": False, "fail": "open", "members": ["fe5", "fe6", "fe7"],
-                       "packets": 0, "bytes": 0}
+                       "scheduler": "hash", "check": None, "members": ["fe5", "fe6", "fe7"],
+                       "packets": 0, "bytes": 0,
+                       "checked": 0, "up": 0, "fail": "open", "failed": False}
 
 
 @pytest.mark.parametrize("command, state", [("drain", "draining"), ("disable", "disabled")])

@@ -22,13 +22,18 @@ def _cgroup_root():
 class Systemd:
     """Boots systemd in a node's network. This host's files are below it, and stay as they are."""
 
-    def __init__(self, node, settings, drop_in=""):
+    def __init__(self, node, settings, drop_in="", package=None):
+        """What it has of drover is the build's, or as yet nothing but the package in /root."""
         self.node = node
         self.directory = node.directory / "systemd"
         self.installed = self.directory / "installed"
         self.directory.mkdir()
-        subprocess.run(["meson", "install", "-C", build_directory(), "--no-rebuild", "--quiet",
-                        "--destdir", self.installed], check=True, stdout=subprocess.DEVNULL)
+        if package:
+            (self.installed / "root").mkdir(parents=True)
+            shutil.copy(package, self.installed / "root/drover.deb")
+        else:
+            subprocess.run(["meson", "install", "-C", build_directory(), "--no-rebuild", "--quiet",
+                            "--destdir", self.installed], check=True, stdout=subprocess.DEVNULL)
         own = {"node": node.name, "interface": "eth0"}
         self.write("etc/drover/drover.conf", render(own | settings))
         if drop_in:

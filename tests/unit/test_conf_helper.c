@@ -156,19 +156,19 @@ static void test_a_list_without_a_file(void **state)
 
 static void test_who_this_host_is(void **state)
 {
-	_cleanup_(conf_texts_free_p) struct conf_texts *texts = conf_texts_new();
-	_cleanup_(conf_free_p) struct conf *conf = NULL;
 	struct conf_own own[3];
+	_cleanup_(conf_texts_free_p) struct conf_texts *texts = conf_texts_new();
 	struct conf_helper helper = host(own, "192.0.2.5");
+	_cleanup_(conf_free_p) struct conf *conf = NULL;
 
 	write_file(vips_path, "192.0.2.100\n");
-	helper.n_own = 1; /* nothing but the VIP */
-	assert_refused(NULL, &helper, "eth0 has no address");
-	helper.n_own = 3;
 	helper.interface = "eth1";
 	conf = load(NULL, &helper, texts);
 	assert_string_equal(conf->interface, "eth1");
 	assert_string_equal(conf->node, "198.51.100.1");
+	assert_refused(NULL,
+		&(struct conf_helper){ .vips_file = vips_path, .own = own, .n_own = 1 },
+		"eth0 has no address");
 	helper.vips_file = "/nowhere/vipaddrs";
 	assert_refused(NULL, &helper, "cannot read /nowhere/vipaddrs");
 	(void)state;
@@ -211,6 +211,37 @@ static void test_a_list_and_a_file(void **state)
 	(void)state;
 }
 
+/* A list is one group's; this host, which is in none, balances in each. */
+static void test_groups(void **state)
+{
+	_cleanup_(conf_texts_free_p) struct conf_texts *texts = conf_texts_new();
+	struct conf_server list[] = { { address("192.0.2.6"), 9 } };
+	struct conf_servers servers = { (char *)(uintptr_t) "B", list, ARRAY_SIZE(list) };
+	struct conf_own own[3];
+	struct conf_helper helper = host(own, "192.0.2.5");
+	_cleanup_(conf_free_p) struct conf *conf = NULL;
+
+	write_file(conf_path,
+		"groups = (\n"
+		"  { name = \"A\"; vips = [ \"192.0.2.100\" ];\n"
+		"    members = ( { name = \"fe7\"; address = \"192.0.2.7\"; weight = 30; } ); },\n"
+		"  { name = \"B\"; vips = [ \"192.0.2.101\" ]; },\n"
+		"  { name = \"C\"; vips = [ \"192.0.2.102\" ]; } );\n");
+	helper.servers = &servers;
+	helper.n_servers = 1;
+	conf = load(conf_path, &helper, texts);
+	assert_int_equal(conf->n_groups, 3);
+	assert_member(&conf->groups[0], "fe7", "192.0.2.7", 30, false);
+	assert_member(&conf->groups[0], "192.0.2.5", "192.0.2.5", 0, true);
+	assert_int_equal(conf->groups[1].n_members, 2);
+	assert_member(&conf->groups[1], "192.0.2.6", "192.0.2.6", 9, true);
+	assert_member(&conf->groups[1], "192.0.2.5", "192.0.2.5", 0, true);
+	/* Of the third nobody is known: one server is better than none. */
+	assert_int_equal(conf->groups[2].n_members, 1);
+	assert_member(&conf->groups[2], "192.0.2.5", "192.0.2.5", CONF_WEIGHT_DEFAULT, true);
+	(void)state;
+}
+
 static void test_files_are_read_once(void **state)
 {
 	_cleanup_(conf_texts_free_p) struct conf_texts *texts = conf_texts_new();
@@ -248,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_a_list_without_a_file),
 		cmocka_unit_test(test_who_this_host_is),
 		cmocka_unit_test(test_a_list_and_a_file),
+		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_files_are_read_once),
 		cmocka_unit_test(test_who_elects),
 	};

@@ -64,5 +64,8 @@ DEFINE_CLEANUP(struct conf_texts, conf_texts_free)
 int conf_load_for_helper(const char *path, const struct conf_helper *helper,
 	struct conf_texts *texts, struct conf **ret_conf, struct conf_errors *errors);
 
+/* Whether one of this host's addresses is that. */
+bool conf_helper_is_own(const struct conf_helper *helper, const struct address *address);
+
 /* A host that the file does not name is called by its address, with '-' for each ':'. */
 void conf_helper_name(const struct address *address, char name[static ADDRESS_TEXT_MAX]);

@@ -104,7 +104,7 @@ static bool is_vip(const struct conf *conf, const struct address *address)
 	return false;
 }
 
-static bool is_own(const struct conf_helper *helper, const struct address *address)
+bool conf_helper_is_own(const struct conf_helper *helper, const struct address *address)
 {
 	for (size_t i = 0; i < helper->n_own; i++)
 		if (address_equal(&helper->own[i].address, address))
@@ -121,7 +121,7 @@ static const struct conf_member *find_self(
 	for (size_t g = 0; g < conf->n_groups; g++)
 		for (size_t m = 0; m < conf->groups[g].n_members; m++)
 			if (conf->groups[g].members[m].name &&
-				is_own(helper, &conf->groups[g].members[m].address))
+				conf_helper_is_own(helper, &conf->groups[g].members[m].address))
 				return &conf->groups[g].members[m];
 	return NULL;
 }

@@ -50,14 +50,6 @@ static int find_own(struct conf_own **ret_own, size_t *ret_n)
 
 /* --- weights -------------------------------------------------------------------------------- */
 
-static bool is_own(const struct conf_helper *conf, const struct address *address)
-{
-	for (size_t i = 0; i < conf->n_own; i++)
-		if (address_equal(&conf->own[i].address, address))
-			return true;
-	return false;
-}
-
 /* -r: an active balancer, which has other work as well, takes another share than the rest. */
 static void apply_share(
 	const struct options *options, const struct conf_helper *conf, struct told *told)
@@ -71,7 +63,7 @@ static void apply_share(
 			struct conf_server *server = &servers->list[i];
 			unsigned long weight = (unsigned long)server->weight * options->share / 100;
 
-			if (is_own(conf, &server->address))
+			if (conf_helper_is_own(conf, &server->address))
 				server->weight = weight > CONF_WEIGHT_MAX ? CONF_WEIGHT_MAX
 									  : (unsigned int)weight;
 		}

@@ -87,9 +87,7 @@ static char *rehearse_next(struct helper *helper)
 		return error;
 	conf_free(helper->rehearsed);
 	helper->conf = helper->rehearsed = take_ptr(conf);
-	told_done(&helper->told);
-	helper->told = helper->next;
-	helper->next = (struct told){ 0 };
+	told_move(&helper->told, &helper->next);
 	return NULL;
 }
 

@@ -67,9 +67,7 @@ static void on_accepted(void *user_data)
 
 	helper->conf = helper->loaded;
 	if (helper->trying) {
-		told_done(&helper->told);
-		helper->told = helper->next;
-		helper->next = (struct told){ 0 };
+		told_move(&helper->told, &helper->next);
 		return;
 	}
 	conf_texts_free(helper->texts);

@@ -19,6 +19,13 @@ void told_done(struct told *told)
 	*told = (struct told){ 0 };
 }
 
+void told_move(struct told *told, struct told *next)
+{
+	told_done(told);
+	*told = *next;
+	*next = (struct told){ 0 };
+}
+
 static char **find_active(const struct told *told, const char *group)
 {
 	for (size_t i = 0; i < told->n_active; i++)

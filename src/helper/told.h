@@ -11,6 +11,8 @@ struct told {
 };
 
 void told_done(struct told *told);
+/* Replaces what is told by what is next, which is empty then. */
+void told_move(struct told *told, struct told *next);
 int told_copy(const struct told *told, struct told *ret_copy); /* 0 or -ENOMEM */
 
 bool told_is_active(const struct told *told, const char *group);

@@ -60,8 +60,15 @@ int flow_set_add_since(struct flow_set *set, const struct flow *flow, uint32_t s
 /* 0: it is not in the set, or nobody knows since when. */
 uint32_t flow_set_since(const struct flow_set *set, const struct flow *flow);
 
-/* Makes all times unknown: whoever else got one of these flows got it later. */
+/* Makes all times unknown. */
 void flow_set_forget_times(struct flow_set *set);
+bool flow_set_has_times(const struct flow_set *set);
+
+/*
+ * Of flows that are in both sets, this one's owner got later those of which neither time is known.
+ * Takes time with the former set, but only if times of this one have ever been forgotten.
+ */
+void flow_set_come_after(struct flow_set *set, const struct flow_set *former);
 
 /* Removes all of them, and gives their memory back. */
 void flow_set_clear(struct flow_set *set);

@@ -24,6 +24,12 @@ struct flow_set *ledger_open(struct ledger *ledger, const char *owner);
 struct flow_set *ledger_find(const struct ledger *ledger, const char *owner);
 void ledger_forget(struct ledger *ledger, const char *owner);
 
+/*
+ * Makes the times of the owner's flows unknown: whoever else got one of them got it later, even if
+ * the times of that one have been forgotten before.
+ */
+void ledger_forget_times(struct ledger *ledger, const char *owner);
+
 /* The first owner, by name, that has the flow, or NULL. */
 const char *ledger_find_owner(const struct ledger *ledger, const struct flow *flow);
 

@@ -99,10 +99,9 @@ static void forget_times_of_disabled(struct engine *engine)
 	for (size_t g = 0; g < conf->n_groups; g++)
 		for (size_t m = 0; m < conf->groups[g].n_members; m++) {
 			const struct conf_member *member = &conf->groups[g].members[m];
-			struct flow_set *flows = ledger_find(engine->flows.ledger, member->name);
 
-			if (flows && cluster_view(engine->cluster, member).state == MEMBER_DISABLED)
-				flow_set_forget_times(flows);
+			if (cluster_view(engine->cluster, member).state == MEMBER_DISABLED)
+				ledger_forget_times(engine->flows.ledger, member->name);
 		}
 }
 

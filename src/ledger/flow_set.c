@@ -14,6 +14,8 @@ enum {
 
 #define NONE UINT32_MAX /* in place of a record's number */
 
+enum { LONG_AGO = 1 }; /* a time before all that clocks have shown */
+
 /* Nodes of all versions compare their digests: neither this nor struct key may change. */
 static const unsigned char DIGEST_KEY[KEY_SIZE] = "drover-digest-v1";
 
@@ -57,6 +59,7 @@ struct flow_set {
 	uint32_t mask;      /* the lowest 2^i - 1 that is no less than the last record's number */
 	uint32_t first_dead;
 	bool has_times;
+	bool has_forgotten; /* times, once */
 };
 
 /* --- keys ------------------------------------------------------------------------------ */
@@ -332,6 +335,27 @@ void flow_set_forget_times(struct flow_set *set)
 	for (uint32_t number = 0; set->has_times && number < set->n_records; number++)
 		record_at(set, number)->since = 0;
 	set->has_times = false;
+	set->has_forgotten = true;
+}
+
+bool flow_set_has_times(const struct flow_set *set)
+{
+	return set->has_times;
+}
+
+void flow_set_come_after(struct flow_set *set, const struct flow_set *former)
+{
+	for (uint32_t number = 0; set->has_forgotten && number < former->n_records; number++) {
+		const struct record *theirs = record_at(former, number);
+		const uint32_t *link = theirs->state == RECORD_DEAD || theirs->since != 0
+					       ? NULL
+					       : find_link(set, &theirs->key);
+
+		if (link && record_at(set, *link)->since == 0) {
+			record_at(set, *link)->since = LONG_AGO;
+			set->has_times = true;
+		}
+	}
 }
 
 size_t flow_set_count(const struct flow_set *set)

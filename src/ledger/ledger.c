@@ -103,6 +103,18 @@ void ledger_forget(struct ledger *ledger, const char *owner)
 	memmove(part, part + 1, (--ledger->n_parts - i) * sizeof(*part));
 }
 
+void ledger_forget_times(struct ledger *ledger, const char *owner)
+{
+	struct flow_set *former = ledger_find(ledger, owner);
+
+	if (!former || !flow_set_has_times(former))
+		return;
+	flow_set_forget_times(former);
+	for (size_t i = 0; i < ledger->n_parts; i++)
+		if (ledger->parts[i].flows != former)
+			flow_set_come_after(ledger->parts[i].flows, former);
+}
+
 const char *ledger_owner_at(const struct ledger *ledger, size_t i)
 {
 	return i < ledger->n_parts ? ledger->parts[i].owner : NULL;

@@ -132,14 +132,18 @@ struct keeping {
 	struct plan_kept *kept;
 };
 
-/* Whoever has the slot needs no pin, and may have got the flow after the owner that would. */
+/*
+ * Whoever has the slot needs no pin, and may have got the flow after the owner that would, or
+ * nobody knows which of them is the later one.
+ */
 static bool has_moved_to_its_slot(const struct keeping *k,
 	const struct plan_distribution *distribution, const struct plan_pin *pin)
 {
 	uint16_t member = plan_slot_member(k->plan, k->group, distribution, &pin->flow);
 	const struct flow_set *flows = member == BUCKETS_NONE ? NULL : k->flows[member];
 
-	return flows && flow_set_since(flows, &pin->flow) > pin->since;
+	return flows && flow_set_has(flows, &pin->flow) &&
+	       flow_set_since(flows, &pin->flow) >= pin->since;
 }
 
 static int keep_flow(const struct keeping *k, struct plan_distribution *distribution,

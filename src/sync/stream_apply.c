@@ -9,6 +9,12 @@ static void tell(struct sync *sync, const struct peer *peer, const struct flow *
 		sync->setup.ops.flow_changed(peer->name, flow, began, sync->setup.ops.user_data);
 }
 
+/* To a node that has seen more than the owner, the oldest age says nothing new. */
+static uint32_t time_of(const struct sync *sync, unsigned int age)
+{
+	return age < FLOW_AGE_MAX ? flow_time(sync->now, age) : 0;
+}
+
 /* What finds no room is missed by the next heartbeat's count. */
 static void apply_flows(struct sync *sync, struct peer *peer, struct flow_set *set,
 	const struct body_stream *packet)
@@ -19,7 +25,7 @@ static void apply_flows(struct sync *sync, struct peer *peer, struct flow_set *s
 	bool began;
 
 	while (reader.left > 0 && wire_get_flow(&reader, &flow, &began, &age))
-		if (began ? flow_set_add_since(set, &flow, flow_time(sync->now, age)) == 1
+		if (began ? flow_set_add_since(set, &flow, time_of(sync, age)) == 1
 			  : flow_set_remove(set, &flow))
 			tell(sync, peer, &flow, began);
 }

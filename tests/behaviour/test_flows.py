@@ -1,5 +1,7 @@
 """Members change under live connections, and none breaks: flows are known, and pinned."""
 
+import time
+
 import pytest
 
 from lab import VIP, VIP6, wait_until
@@ -204,6 +206,38 @@ def test_datagrams_of_one_port_stay_at_one_member(make_lab):
     assert after.order == before.order
     fresh = lab.client.datagrams(VIP, 53, 60, first_port=30000, ports=60)
     assert "fe7" not in fresh.by_member
+
+
+def test_datagrams_that_came_back_stay(make_lab):
+    """Who had a flow in between does not get it again, though its conntrack has news of it later.
+
+    The flow goes to a member, to another one while that is disabled, and back when the other one
+    is: the first one's entry is still there, so nothing tells that it has the flow again.
+    """
+    lab = make_lab(["fe5", "fe6", "fe7"])
+    launch(lab, weights={"fe6": 100, "fe7": 100, "fe5": 0}, udp="53",
+           services=[{"name": "dns", "protocol": "udp", "ports": "53"}])
+    ports = {"first_port": 20000, "ports": 40}
+
+    def ask():
+        asked = lab.client.datagrams(VIP, 53, 40, **ports)
+        assert not asked.failures, asked.failures[:3]
+        return asked.order
+
+    def ask_for_a_while():
+        """Flows have a time in whole seconds: the next owner shall not have the same."""
+        began, order = time.monotonic(), ask()
+        while time.monotonic() < began + 1.2:
+            assert ask() == order
+        return order
+
+    before = ask_for_a_while()
+    lab.wait_known(40)
+    assert set(before) == {"fe6", "fe7"}
+    for words, members in ((("disable", "fe6"), {"fe7"}), (("enable", "fe6"), {"fe7"}),
+                           (("disable", "fe7"), {"fe6"}), (("enable", "fe7"), {"fe6"})):
+        lab["fe5"].ctl(*words)
+        assert set(ask_for_a_while()) == members, words
 
 
 def test_datagrams_that_are_drawn_are_no_connections(make_lab):

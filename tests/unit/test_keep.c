@@ -172,6 +172,27 @@ static void test_the_last_owner_counts(void **state)
 		}
 }
 
+/* Of two that nobody can tell apart, the one that has the slot keeps the flow, without a pin. */
+static void test_the_slot_counts_where_times_do_not(void **state)
+{
+	static const char *const members[] = { "fe5", "fe6", "fe7" };
+	const struct flow flow = flow_of(IPPROTO_TCP, V4, 80, 1);
+
+	(void)state;
+	for (size_t other = 0; other < 3; other++) {
+		_cleanup_(fixture_done) struct fixture f = fixture_of(DUAL(WEB));
+		const char *owner = slot_owner(&f, &flow);
+
+		if (strcmp(owner, members[other]) == 0)
+			continue;
+		flow_set_add_since(ledger_open(f.ledger, members[other]), &flow, 9);
+		assert_int_equal(keep(&f).n_pins, 1);
+		plan_again(&f);
+		flow_set_add_since(ledger_open(f.ledger, owner), &flow, 9);
+		assert_int_equal(keep(&f).n_pins, 0);
+	}
+}
+
 static void test_a_drained_member_keeps_its_flows(void **state)
 {
 	_cleanup_(fixture_done) struct fixture f = fixture_of(DUAL(WEB));
@@ -361,6 +382,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flows_in_their_slots_need_nothing),
 		cmocka_unit_test(test_the_last_owner_counts),
+		cmocka_unit_test(test_the_slot_counts_where_times_do_not),
 		cmocka_unit_test(test_a_drained_member_keeps_its_flows),
 		cmocka_unit_test(test_new_weights_move_nobody),
 		cmocka_unit_test(test_flows_of_a_disabled_member_go),

@@ -103,6 +103,31 @@ static void test_owner_is_forgotten(void **state)
 	(void)state;
 }
 
+/* A flow that went from a to b, back to a and on to c: each was out of service when it left. */
+static void test_times_are_forgotten_in_turn(void **state)
+{
+	_cleanup_(ledger_free_p) struct ledger *ledger = ledger_new(10);
+	struct flow_set *a = ledger_open(ledger, "a"), *b = ledger_open(ledger, "b");
+	struct flow_set *c = ledger_open(ledger, "c");
+	struct flow flow = flow_at(1), other = flow_at(2);
+
+	assert_int_equal(flow_set_add_since(a, &flow, 10), 1);
+	assert_int_equal(flow_set_add_since(a, &other, 10), 1);
+	ledger_forget_times(ledger, "a");
+	assert_int_equal(flow_set_add_since(b, &flow, 20), 1);
+	ledger_forget_times(ledger, "a");
+	assert_true(flow_set_since(a, &flow) < flow_set_since(b, &flow));
+	ledger_forget_times(ledger, "b");
+	assert_true(flow_set_since(a, &flow) > flow_set_since(b, &flow));
+	assert_int_equal(flow_set_since(a, &other), 0);
+	assert_int_equal(flow_set_add_since(c, &flow, 30), 1);
+	ledger_forget_times(ledger, "b");
+	assert_true(flow_set_since(a, &flow) > flow_set_since(b, &flow));
+	assert_true(flow_set_since(c, &flow) > flow_set_since(a, &flow));
+	ledger_forget_times(ledger, "unknown");
+	(void)state;
+}
+
 /* The limit is each owner's: a flood at one member leaves room for the others. */
 static void test_limit_is_for_each_owner(void **state)
 {
@@ -137,6 +162,7 @@ int main(void)
 		cmocka_unit_test(test_owners_are_ordered_and_stay_where_they_are),
 		cmocka_unit_test(test_owners_are_found_by_flow),
 		cmocka_unit_test(test_owner_is_forgotten),
+		cmocka_unit_test(test_times_are_forgotten_in_turn),
 		cmocka_unit_test(test_limit_is_for_each_owner),
 		cmocka_unit_test(test_memory_is_that_of_all),
 	};

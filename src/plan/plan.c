@@ -217,20 +217,39 @@ static bool same_table(const struct plan_table *a, const struct plan_table *b)
 	       memcmp(a->weights, b->weights, a->n_members * sizeof(*a->weights)) == 0;
 }
 
+/* Of many services most have the same members, and nobody asks how these do. */
+static bool find_unchecked_table(const struct plan_group *group, const struct conf_service *service,
+	enum buckets_order order, size_t *ret_index)
+{
+	for (size_t i = 0; !service->check && i < group->n_tables; i++) {
+		const struct plan_table *table = &group->tables[i];
+
+		if (!table->apart && table->order == order && same_subset(table, service)) {
+			*ret_index = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Finds the table for a service's members in this order, or makes it. */
 static int get_table(struct builder *b, const struct conf_service *service,
 	enum buckets_order order, size_t *ret_index)
 {
 	struct plan_group *group = b->group;
-	struct plan_table table = {
+	struct plan_table table;
+	int r;
+
+	if (find_unchecked_table(group, service, order, ret_index))
+		return 0;
+	table = (struct plan_table){
 		.memory = name_subset(b, service, order),
 		.order = order,
 		.members = service->members,
 		.n_members = service->n_members,
 		.location = service->location,
 	};
-	int r = weigh(b, service, &table);
-
+	r = weigh(b, service, &table);
 	table.subset = table.apart ? service->name : table.memory;
 	for (size_t i = 0; r == 0 && i < group->n_tables; i++)
 		if (same_subset(&group->tables[i], service) &&

@@ -71,7 +71,10 @@ static void keep_duty(struct cluster *cluster, const struct conf *old)
 			(void)cluster_set_role(cluster, conf->groups[i].name, ROLE_ACTIVE);
 }
 
-/* Who is in the file no more gets no new connections; those that it has may end in peace. */
+/*
+ * Who is in the file no more gets no new connections; those that it has may end in peace. Nobody
+ * tells when those end that it has opened itself: they have until the next reload.
+ */
 static void retire_members(struct engine *engine, const struct conf *old, struct conf *conf)
 {
 	for (size_t g = 0; g < old->n_groups; g++)
@@ -81,10 +84,16 @@ static void retire_members(struct engine *engine, const struct conf *old, struct
 				engine->flows.ledger, member->name);
 			size_t n = flows ? flow_set_count(flows) : 0;
 
-			if (n > 0 && conf_retire_member(conf, old->groups[g].name, member) > 0)
+			if (n == 0 && (member->retired || member->n_outgoing == 0))
+				continue;
+			if (conf_retire_member(conf, old->groups[g].name, member) > 0)
 				log_notice("member %s is not in the file any more; its %zu "
-					   "connections stay until they end",
-					member->name, n);
+					   "connections stay until they end%s",
+					member->name, n,
+					member->n_outgoing > 0
+						? ", and its outgoing ranges as long, at "
+						  "least until the next reload"
+						: "");
 		}
 }
 

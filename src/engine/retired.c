@@ -1,14 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "retired.h"
 
+#include "drover/array.h"
 #include "drover/control.h"
 #include "drover/log.h"
+#include "drover/ports.h"
 #include "drover/state.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define FILE_NAME "retired.json"
+
+static json_t *make_ranges(const struct conf_member *member)
+{
+	json_t *ranges = json_array();
+
+	for (size_t i = 0; ranges && i < member->n_outgoing; i++) {
+		char text[PORT_RANGE_TEXT_MAX];
+
+		json_array_append_new(
+			ranges, json_string(port_range_format(&member->outgoing[i].range, text)));
+	}
+	return ranges;
+}
 
 static json_t *make_entry(const struct conf_group *group, const struct conf_member *member)
 {
@@ -18,6 +33,8 @@ static json_t *make_entry(const struct conf_group *group, const struct conf_memb
 
 	if (entry && member->has_mac)
 		json_object_set_new(entry, "mac", json_string(mac_format(&member->mac, mac)));
+	if (entry && member->n_outgoing > 0)
+		json_object_set_new(entry, "outgoing", make_ranges(member));
 	return entry;
 }
 
@@ -51,6 +68,35 @@ static const char *text_of(const json_t *entry, const char *name)
 	return text ? text : "";
 }
 
+static int take_range(struct conf_member *member, const json_t *range)
+{
+	const char *text = json_string_value(range);
+	_cleanup_(free_p) struct port_range *ranges = NULL;
+	struct conf_outgoing *grown;
+	size_t n;
+	int r = text ? ports_parse(text, &ranges, &n) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	grown = array_grow(member->outgoing, member->n_outgoing, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	member->outgoing = grown;
+	grown[member->n_outgoing++] = (struct conf_outgoing){ .range = ranges[0] };
+	return 0;
+}
+
+static int take_ranges(struct conf_member *member, const json_t *entry)
+{
+	const json_t *range;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(json_object_get(entry, "outgoing"), i, range) if (r == 0)
+		r = take_range(member, range);
+	return r;
+}
+
 static int take_entry(struct conf *conf, const json_t *entry)
 {
 	const char *mac = text_of(entry, "mac");
@@ -63,7 +109,12 @@ static int take_entry(struct conf *conf, const json_t *entry)
 	r = *name ? address_parse(text_of(entry, "address"), &member.address) : -EINVAL;
 	if (r == 0 && member.has_mac)
 		r = mac_parse(mac, &member.mac);
-	return r < 0 ? r : conf_retire_member(conf, text_of(entry, "group"), &member);
+	if (r == 0)
+		r = take_ranges(&member, entry);
+	if (r == 0)
+		r = conf_retire_member(conf, text_of(entry, "group"), &member);
+	free(member.outgoing);
+	return r;
 }
 
 void retired_load(struct conf *conf)

@@ -12,7 +12,7 @@ SERVER = f"{SEGMENT}.{CLIENT_NUMBER}"
 @pytest.fixture
 def lab(make_lab):
     made = make_lab(list(RANGES))
-    group = made.group()
+    group = made.group({name: 100 for name in RANGES})
     for member in group["members"]:
         member["outgoing"] = RANGES[member["name"]]
     made.launch(group)
@@ -48,3 +48,21 @@ def test_another_members_range_does_not_work(lab):
 def test_services_are_balanced_beside_the_ranges(lab):
     answers = lab.client.connect(VIP, 80, 120, first_port=20000)
     assert not answers.failures and set(answers.by_member) == set(RANGES), answers
+
+
+def test_connections_outlive_their_members_line_in_the_file(lab):
+    """Those that it has opened; nobody has a connection to it, and its range is nobody else's."""
+    opened = lab["fe7"].hold(SERVER, 8080, 20, source=VIP, first_port=35000)
+    rest = lab.group({name: 100 for name in RANGES if name != "fe7"})
+    for member in rest["members"]:
+        member["outgoing"] = RANGES[member["name"]]
+    lab.configure(rest, only=["fe5"])
+    lab["fe5"].ctl("reload")
+    assert "its outgoing ranges" in lab["fe5"].log()
+    opened.wait_rounds(2)
+    lab["fe5"].kill_droverd()
+    lab["fe5"].start_droverd()
+    opened.wait_rounds(2)
+    assert not opened.stop()["failures"]
+    lab["fe5"].ctl("reload")
+    assert "fe7" not in lab["fe5"].ruleset()

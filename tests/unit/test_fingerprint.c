@@ -66,6 +66,25 @@ static void test_retired_members(void **state)
 	assert_true(conf_fingerprint(after) == fingerprint);
 }
 
+/* Its outgoing ranges stay, but for those that another member or a service has by now. */
+static void test_outgoing_ranges_of_retired_members(void **state)
+{
+	_cleanup_(conf_free_p) struct conf *before = conf_of(TOP GROUP(
+		BALANCER(5) ", { " HOST(6) "outgoing = \"2000-2999, 3000-3999, 8000\"; }", WEB));
+	_cleanup_(conf_free_p) struct conf *after = conf_of(
+		TOP GROUP("{ " HOST(5) "balancer = true; outgoing = \"3900-4000\"; }",
+			"{ name = \"web\"; protocol = \"tcp\"; ports = \"8000\"; }"));
+	const struct conf_member *fe6 = conf_find_member(before, "fe6"), *retired;
+
+	(void)state;
+	assert_int_equal(fe6->n_outgoing, 3);
+	assert_int_equal(conf_retire_member(after, "A", fe6), 1);
+	retired = conf_find_member(after, "fe6");
+	assert_int_equal(retired->n_outgoing, 1);
+	assert_int_equal(retired->outgoing[0].range.first, 2000);
+	assert_int_equal(retired->outgoing[0].range.last, 2999);
+}
+
 static void test_a_member_becomes_a_balancer_only(void **state)
 {
 	static const char text[] = TOP
@@ -91,6 +110,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fingerprint),
 		cmocka_unit_test(test_retired_members),
+		cmocka_unit_test(test_outgoing_ranges_of_retired_members),
 		cmocka_unit_test(test_a_member_becomes_a_balancer_only),
 	};
 

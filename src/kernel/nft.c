@@ -134,15 +134,6 @@ int nft_request(struct nft *nft, struct nlmsghdr *header, mnl_cb_t callback, voi
 
 /* --- commit -------------------------------------------------------------------- */
 
-/* What the kernel said to a batch. */
-struct verdicts {
-	const struct batch *batch;
-	size_t n;  /* messages that got one */
-	int error; /* of the first that was refused */
-	uint32_t sequence;
-	char reason[128];
-};
-
 static int keep_reason(const struct nlattr *attribute, void *data)
 {
 	struct verdicts *verdicts = data;
@@ -154,7 +145,7 @@ static int keep_reason(const struct nlattr *attribute, void *data)
 	return MNL_CB_OK;
 }
 
-static void take_verdict(struct verdicts *verdicts, const struct nlmsghdr *header)
+void verdicts_take(struct verdicts *verdicts, const struct nlmsghdr *header)
 {
 	const struct nlmsgerr *verdict = mnl_nlmsg_get_payload(header);
 
@@ -192,7 +183,7 @@ static int read_verdicts(struct nft *nft, struct verdicts *verdicts)
 			return -errno;
 		for (; received > 0 && mnl_nlmsg_ok(header, length);
 			header = mnl_nlmsg_next(header, &length))
-			take_verdict(verdicts, header);
+			verdicts_take(verdicts, header);
 	}
 }
 
@@ -217,9 +208,9 @@ static int send_batch(struct nft *nft, struct batch *batch)
 	return 0;
 }
 
-static void explain(const struct verdicts *verdicts, char **ret_message)
+static void explain(const struct batch *batch, const struct verdicts *verdicts, char **ret_message)
 {
-	const char *what = batch_what(verdicts->batch, verdicts->sequence);
+	const char *what = batch_what(batch, verdicts->sequence);
 
 	if (!ret_message)
 		return;
@@ -258,7 +249,7 @@ int nft_read_generation(struct nft *nft, uint32_t *ret_generation)
 
 static int exchange_batch(struct nft *nft, struct batch *batch, char **ret_message)
 {
-	struct verdicts verdicts = { .batch = batch };
+	struct verdicts verdicts = { .n = 0 };
 	int r;
 
 	r = batch_finish(batch);
@@ -273,7 +264,7 @@ static int exchange_batch(struct nft *nft, struct batch *batch, char **ret_messa
 		verdicts.sequence = 0;
 	}
 	if (verdicts.error != 0)
-		explain(&verdicts, ret_message);
+		explain(batch, &verdicts, ret_message);
 	return verdicts.error;
 }
 
@@ -313,26 +304,21 @@ int nft_commit(struct nft *nft, struct batch *batch, char **ret_message)
 
 /* --- events ---------------------------------------------------------------------- */
 
-struct event_context {
-	bool changed;
-};
-
 /* The table's name is attribute 1 in messages about any kind of object. */
 static int look_for_table(const struct nlattr *attribute, void *data)
 {
-	struct event_context *context = data;
+	bool *changed = data;
 
 	if (mnl_attr_get_type(attribute) == NFTA_TABLE_NAME &&
 		mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0 &&
 		strcmp(mnl_attr_get_str(attribute), RULESET_TABLE_NAME) == 0)
-		context->changed = true;
+		*changed = true;
 	return MNL_CB_OK;
 }
 
-static int handle_event(const struct nlmsghdr *header, void *data)
+int event_take(const struct nlmsghdr *header, void *data)
 {
 	const struct nfgenmsg *generic = mnl_nlmsg_get_payload(header);
-	struct event_context *context = data;
 
 	if (mnl_nlmsg_get_payload_len(header) < sizeof(*generic) ||
 		header->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN))
@@ -341,7 +327,7 @@ static int handle_event(const struct nlmsghdr *header, void *data)
 		generic->nfgen_family == message_family(RULESET_IP6) ||
 		generic->nfgen_family == message_family(RULESET_INET) ||
 		generic->nfgen_family == message_family(RULESET_ARP))
-		(void)mnl_attr_parse(header, sizeof(*generic), look_for_table, context);
+		(void)mnl_attr_parse(header, sizeof(*generic), look_for_table, data);
 	return MNL_CB_OK;
 }
 
@@ -353,7 +339,7 @@ int nft_watch_fd(const struct nft *nft)
 int nft_watch_dispatch(struct nft *nft)
 {
 	_cleanup_(free_p) char *buffer = malloc(NFT_BUFFER_SIZE);
-	struct event_context context = { .changed = false };
+	bool changed = false;
 
 	if (!buffer)
 		return -ENOMEM;
@@ -361,14 +347,14 @@ int nft_watch_dispatch(struct nft *nft)
 		ssize_t length = recv(nft_watch_fd(nft), buffer, NFT_BUFFER_SIZE, MSG_DONTWAIT);
 
 		if (length < 0 && errno == EAGAIN)
-			return context.changed;
+			return changed;
 		if (length < 0 && errno == ENOBUFS) {
-			context.changed = true;
+			changed = true;
 			continue;
 		}
 		if (length < 0 && errno != EINTR)
 			return -errno;
 		if (length > 0)
-			(void)mnl_cb_run(buffer, (size_t)length, 0, 0, handle_event, &context);
+			(void)mnl_cb_run(buffer, (size_t)length, 0, 0, event_take, &changed);
 	}
 }

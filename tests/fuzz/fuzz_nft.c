@@ -2,9 +2,10 @@
 /*
  * Messages of nf_tables, as dumps, events and verdicts bring them. libnftnl ends the program at an
  * attribute of a wrong type or length, and crashes without the name of an expression, as only
- * another ABI could have it; so the mutator below leaves attributes whole: it changes what they
- * hold, takes out those of the object itself, and mixes messages.
- * The seeds are dumps of what is in rules/.
+ * another ABI could have it, and reads on beyond a text without its NUL, which the kernel always
+ * sends; so the mutator below leaves attributes whole: it changes what they hold, takes out those
+ * of the object itself, and mixes messages.
+ * The seeds are dumps of what is in rules/, and messages that once were read wrongly.
  */
 #include "../../src/kernel/internal.h"
 
@@ -192,17 +193,19 @@ static void change_attribute(uint8_t *bytes, uint32_t *seed)
 {
 	struct nlattr attribute;
 	size_t length, at;
+	bool is_text;
 
 	memcpy(&attribute, bytes, sizeof(attribute));
 	length = attribute.nla_len - MNL_ATTR_HDRLEN;
 	bytes += MNL_ATTR_HDRLEN;
 	if (length == 0 || holds_attributes(bytes, length))
 		return;
-	at = draw(seed, length);
-	/* A text stays one. */
-	if (at == length - 1 && bytes[at] == 0 && length > 1 && bytes[0] >= ' ')
-		at = 0;
+	is_text = length > 1 && bytes[0] >= ' ' && bytes[length - 1] == 0;
+	at = draw(seed, is_text ? length - 1 : length);
 	bytes[at] = (uint8_t)(draw(seed, 2) ? bytes[at] ^ 1U << draw(seed, 8) : draw(seed, 256));
+	/* A text stays one, and is known for one the next time, too. */
+	if (is_text && bytes[0] < ' ')
+		bytes[0] = ' ';
 }
 
 /* The message that begins nearest before a place drawn. */

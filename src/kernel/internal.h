@@ -38,8 +38,8 @@ struct objects {
 	struct ruleset_set *set;     /* of it, whose elements come in */
 	/*
 	 * The first that happened: -EBADMSG (not understood), -EINTR (what it refers to is not
-	 * there: it was changed between two dumps), -ENOMEM. The rest of a dump is still read, or
-	 * it would be in the next one's way.
+	 * there: it was changed between two dumps), -ENOMEM. Of the rest nothing is taken, but the
+	 * dump is still read to its end, or that would be in the next one's way.
 	 */
 	int error;
 };

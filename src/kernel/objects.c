@@ -56,6 +56,8 @@ int objects_take_chain(const struct nlmsghdr *header, void *data)
 	struct ruleset_table *table = objects->table;
 	struct ruleset_chain *chains, *chain;
 
+	if (objects->error < 0)
+		return MNL_CB_OK;
 	if (!parsed || nftnl_chain_nlmsg_parse(header, parsed) < 0)
 		return latch(objects, -EBADMSG);
 	if (!is_of_table(objects, nftnl_chain_get_str(parsed, NFTNL_CHAIN_TABLE)) ||
@@ -96,6 +98,8 @@ int objects_take_rule(const struct nlmsghdr *header, void *data)
 	struct ruleset_chain *chain;
 	struct ruleset_rule *rules, *rule;
 
+	if (objects->error < 0)
+		return MNL_CB_OK;
 	if (!parsed || nftnl_rule_nlmsg_parse(header, parsed) < 0)
 		return latch(objects, -EBADMSG);
 	if (!is_of_table(objects, nftnl_rule_get_str(parsed, NFTNL_RULE_TABLE)))
@@ -131,6 +135,8 @@ int objects_take_set(const struct nlmsghdr *header, void *data)
 	struct ruleset_set *sets, *set;
 	uint32_t flags;
 
+	if (objects->error < 0)
+		return MNL_CB_OK;
 	if (!parsed || nftnl_set_nlmsg_parse(header, parsed) < 0)
 		return latch(objects, -EBADMSG);
 	flags = nftnl_set_get_u32(parsed, NFTNL_SET_FLAGS);
@@ -267,6 +273,8 @@ int objects_take_elements(const struct nlmsghdr *header, void *data)
 	_cleanup_(nftnl_set_free_p) struct nftnl_set *parsed = nftnl_set_alloc();
 	struct objects *objects = data;
 
+	if (objects->error < 0)
+		return MNL_CB_OK;
 	if (!parsed || nftnl_set_elems_nlmsg_parse(header, parsed) < 0)
 		return latch(objects, -EBADMSG);
 	(void)nftnl_set_elem_foreach(parsed, take_element, objects);

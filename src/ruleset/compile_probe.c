@@ -191,12 +191,33 @@ static struct ruleset_statement *match_probe(struct ruleset_rule *rule)
 	return match;
 }
 
-/* What has asked: by protocol and port, and by the identifiers of echo requests. */
+/* What has asked, by protocol and port, and by the identifiers of echo requests; and which VIPs. */
 struct asked {
 	const char *ports, *echoes;
+	const char *vips, *vips6; /* NULL: nobody is asked by that family */
 };
 
-static struct asked asked_maps(struct compiler *c)
+static const char *vip_set(struct compiler *c, int family)
+{
+	struct build *b = &c->build;
+	struct ruleset_set *set;
+
+	if (!has_family(c->plan, family))
+		return NULL;
+	set = build_set(b, build_text(b, family == AF_INET ? "probed" : "probed6"), origin(c));
+	set->key = family == AF_INET ? KEY_ADDRESS : KEY_ADDRESS6;
+	for (size_t i = 0; i < c->plan->n_probe_vips; i++) {
+		const struct address *vip = &c->plan->probe_vips[i].address;
+
+		if (vip->family == family)
+			build_element(b, set, NULL)->key = build_value(
+				vip->bytes, address_size(family));
+	}
+	compile_finish_addresses(set);
+	return set->name;
+}
+
+static struct asked make_asked(struct compiler *c)
 {
 	struct build *b = &c->build;
 	struct asked asked;
@@ -209,6 +230,8 @@ static struct asked asked_maps(struct compiler *c)
 		c, build_text(b, "asked-icmp"), origin(c), ASKED_ECHO_MAX, ASKED_SECONDS);
 	set->key = KEY_ICMP_ID;
 	asked.echoes = set->name;
+	asked.vips = vip_set(c, AF_INET);
+	asked.vips6 = vip_set(c, AF_INET6);
 	return asked;
 }
 
@@ -231,7 +254,7 @@ static void compile_to_lo(
 	struct build *b = &c->build;
 	struct ruleset_rule *rule;
 
-	if (!has_family(c->plan, family))
+	if (!(family == AF_INET ? asked->vips : asked->vips6))
 		return;
 	rule = build_rule(b, chain, build_text(b, "an echo request: by way of lo"), origin(c));
 	match_echo(rule, family, false);
@@ -240,22 +263,28 @@ static void compile_to_lo(
 	note_and_send(rule, family, port_source(FIELD_TH_SOURCE_PORT), asked->ports);
 }
 
-static const char *vip_set(struct compiler *c, int family)
+/*
+ * This host may be a client of the VIP as well, or ask itself by it. A port that it does so from
+ * may have belonged to a probe before; the answer is not the probe's.
+ */
+static void compile_forgetting(
+	struct compiler *c, struct ruleset_chain *chain, int family, const struct asked *asked)
 {
+	enum ruleset_field destination = family == AF_INET ? FIELD_IP_DESTINATION
+							   : FIELD_IP6_DESTINATION;
+	const char *vips = family == AF_INET ? asked->vips : asked->vips6;
 	struct build *b = &c->build;
-	struct ruleset_set *set = build_set(
-		b, build_text(b, family == AF_INET ? "probed" : "probed6"), origin(c));
+	struct ruleset_rule *rule;
 
-	set->key = family == AF_INET ? KEY_ADDRESS : KEY_ADDRESS6;
-	for (size_t i = 0; i < c->plan->n_probe_vips; i++) {
-		const struct address *vip = &c->plan->probe_vips[i].address;
-
-		if (vip->family == family)
-			build_element(b, set, NULL)->key = build_value(
-				vip->bytes, address_size(family));
-	}
-	compile_finish_addresses(set);
-	return set->name;
+	if (!vips)
+		return;
+	rule = build_rule(b, chain, build_text(b, "an echo reply will be its own"), origin(c));
+	match_echo(rule, family, false);
+	rule_match_set(rule, destination, vips);
+	rule_look_up(rule, STATEMENT_FORGET, echo_source(), asked->echoes);
+	rule = build_rule(b, chain, build_text(b, "an answer will be its own"), origin(c));
+	rule_match_set(rule, destination, vips);
+	rule_look_up(rule, STATEMENT_FORGET, port_source(FIELD_TH_SOURCE_PORT), asked->ports);
 }
 
 static void compile_from_vip(struct compiler *c, struct ruleset_chain *chain, int family,
@@ -264,11 +293,10 @@ static void compile_from_vip(struct compiler *c, struct ruleset_chain *chain, in
 	enum ruleset_field source = family == AF_INET ? FIELD_IP_SOURCE : FIELD_IP6_SOURCE;
 	struct build *b = &c->build;
 	struct ruleset_rule *rule;
-	const char *vips;
+	const char *vips = family == AF_INET ? asked->vips : asked->vips6;
 
-	if (!has_family(c->plan, family))
+	if (!vips)
 		return;
-	vips = vip_set(c, family);
 	rule = build_rule(b, chain,
 		build_text(b, "an echo reply: as from the member's own address"), origin(c));
 	match_echo(rule, family, true);
@@ -282,10 +310,40 @@ static void compile_from_vip(struct compiler *c, struct ruleset_chain *chain, in
 	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), map);
 }
 
-void compile_probes_back(struct compiler *c)
+static void compile_back(struct compiler *c, const struct asked *asked, const char *map)
 {
 	struct build *b = &c->build;
-	struct ruleset_chain *chain;
+	struct ruleset_chain *chain = build_chain(b, build_text(b, "probe-back"), origin(c));
+	struct ruleset_rule *rule;
+
+	chain->hook = HOOK_INET_PREROUTING;
+	rule = build_rule(b, chain, build_text(b, "a probe that lo has not sent out"), origin(c));
+	(void)match_probe(rule);
+	rule_verdict(rule, VERDICT_DROP, NULL);
+	compile_from_vip(c, chain, AF_INET, asked, map);
+	compile_from_vip(c, chain, AF_INET6, asked, map);
+}
+
+static void compile_out(struct compiler *c, const struct asked *asked)
+{
+	struct build *b = &c->build;
+	struct ruleset_chain *chain = build_chain(b, build_text(b, "no-probe"), origin(c));
+	const char *no_probe = chain->name;
+	struct ruleset_rule *rule;
+
+	compile_forgetting(c, chain, AF_INET, asked);
+	compile_forgetting(c, chain, AF_INET6, asked);
+	chain = build_chain(b, build_text(b, "probe-out"), origin(c));
+	chain->hook = HOOK_INET_REROUTE;
+	rule = build_rule(b, chain, NULL, origin(c));
+	match_probe(rule)->negate = true;
+	rule_verdict(rule, VERDICT_GOTO, no_probe);
+	compile_to_lo(c, chain, AF_INET, asked);
+	compile_to_lo(c, chain, AF_INET6, asked);
+}
+
+void compile_probes_back(struct compiler *c)
+{
 	struct ruleset_set *map;
 	struct ruleset_rule *rule;
 	struct asked asked;
@@ -300,19 +358,7 @@ void compile_probes_back(struct compiler *c)
 		write_address(rule, &c->plan->probes[i].address, false);
 		rule_write(rule, FIELD_META_MARK, build_number(0));
 	}
-	asked = asked_maps(c);
-	chain = build_chain(b, build_text(b, "probe-back"), origin(c));
-	chain->hook = HOOK_INET_PREROUTING;
-	rule = build_rule(b, chain, build_text(b, "a probe that lo has not sent out"), origin(c));
-	(void)match_probe(rule);
-	rule_verdict(rule, VERDICT_DROP, NULL);
-	compile_from_vip(c, chain, AF_INET, &asked, name);
-	compile_from_vip(c, chain, AF_INET6, &asked, name);
-	chain = build_chain(b, build_text(b, "probe-out"), origin(c));
-	chain->hook = HOOK_INET_REROUTE;
-	rule = build_rule(b, chain, build_text(b, "no probe"), origin(c));
-	match_probe(rule)->negate = true;
-	rule_verdict(rule, VERDICT_ACCEPT, NULL);
-	compile_to_lo(c, chain, AF_INET, &asked);
-	compile_to_lo(c, chain, AF_INET6, &asked);
+	asked = make_asked(c);
+	compile_back(c, &asked, name);
+	compile_out(c, &asked);
 }

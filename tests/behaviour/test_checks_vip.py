@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import struct
 from collections import Counter
 
 import pytest
@@ -251,6 +252,63 @@ def test_probes_are_no_connections(make_lab):
     held = lab.client.hold(VIP, 80, 10)
     lab.wait_known(10, "fe5")
     held.stop()
+
+
+def echo(address, identifiers):
+    """Asks an address for echoes with these identifiers; returns those of the replies."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as asking:
+        asking.settimeout(2)
+        found = set()
+        for identifier in identifiers:
+            begin = struct.pack("!BBHHH", 8, 0, 0xffff - 0x0800 - identifier, identifier, 0)
+            asking.sendto(begin, (address, 0))
+            while identifier not in found:
+                packet, (source, _) = asking.recvfrom(2000)
+                if source == address and packet[20] == 0:
+                    found.add(struct.unpack("!H", packet[24:26])[0])
+    return found
+
+
+def connect_from(ports, address):
+    """Which of these ports of this host are answered by a server."""
+    answered = set()
+    for port in ports:
+        with socket.socket() as connection:
+            connection.settimeout(1)
+            connection.bind(("", port))
+            try:
+                connection.connect((address, 80))
+                answered.add(port)
+            except TimeoutError:
+                pass
+    return answered
+
+
+def test_asker_is_a_client(make_lab):
+    """What a standby sends to the VIP itself is its own, whichever port has asked before."""
+    ports = range(40000, 40010)
+    lab = launch(make_lab, [("tcp", 80, BY_VIP), ("icmp", 0, BY_VIP)],
+                 [WEB, WEB | {"name": "echo", "ports": "81", "check": "check1"}],
+                 ("fe6", "fe7"), ("fe5", "fe8"))
+    lab["fe8"].set_sysctl("ipv4/ip_local_port_range", "40000 40009")
+    lab["fe8"].ip("addr", "del", f"{VIP}/32", "dev", "lo")
+    lab.serve("80,81")
+    lab.start()
+    lab.activate("fe5")
+    wait_until(lambda: states(lab["fe8"])["web"]["good"] >= 30, 15)
+    lab["fe8"].stop_droverd()  # the rules stay, and so does what they know
+    assert lab["fe8"].call(lambda: connect_from(ports, VIP)) == set(ports)
+    assert lab["fe8"].call(lambda: echo(VIP, range(1, 20))) == set(range(1, 20))
+
+
+def test_own_port_has_asked(make_lab):
+    """A balancer that asks itself by its VIP hears itself, from a port that has asked others."""
+    lab = launch(make_lab, [("tcp", 80, BY_VIP)], [WEB], ("fe5", "fe6", "fe7"))
+    lab["fe5"].set_sysctl("ipv4/ip_local_port_range", "40000 40099")
+    lab.serve("80")
+    lab.start("fe5")
+    wait_until(lambda: states(lab["fe5"], "fe5")["web"]["good"] >= 40, 30)
+    assert states(lab["fe5"], "fe5")["web"]["bad"] == 0
 
 
 def test_ports_are_used_again(make_lab):

@@ -16,6 +16,8 @@ enum {
 	CHECK_FLAP_SECONDS = 300,
 	/* … and each of them doubles what it takes to rise, so often at most. */
 	CHECK_FLAP_MAX = 4,
+	/* Until all VIPs have answered, so many are asked in an interval. */
+	CHECK_ROUND_PART = 4,
 };
 
 /* How a probe ended. */
@@ -56,26 +58,45 @@ struct check_state {
 /*
  * The one function that decides: takes one more outcome in. The first outcome of all decides by
  * itself; afterwards check->fall bad ones in a row make a member fall, check_rise_needed() good
- * ones make it rise. Returns true if the verdict is another. Pure.
+ * ones make it rise. n_vips: so many are asked in turn; 0: none is. Returns true if the verdict is
+ * another. Pure.
  */
-bool check_decide(struct check_state *state, const struct conf_check *check,
+bool check_decide(struct check_state *state, const struct conf_check *check, size_t n_vips,
 	enum check_outcome outcome, uint64_t now_us);
 
-/* How many good outcomes in a row it takes: check->rise, doubled with each fall beyond the first.
+/*
+ * How many good outcomes in a row it takes: check->rise, doubled with each fall beyond the first.
+ * The first of them takes all VIPs.
  */
-unsigned int check_rise_needed(const struct check_state *state, const struct conf_check *check);
+unsigned int check_rise_needed(
+	const struct check_state *state, const struct conf_check *check, size_t n_vips);
 
-/* Whom to ask what. */
+struct check_vip {
+	struct address address;
+	uint32_t priority; /* of what is sent to ask it, see plan_list_probe_vips() */
+};
+
+/*
+ * Whom to ask what. VIPs are asked in turn, one each time, so that it costs the same however many
+ * there are: a server that does not do well fails by each of them, and is found as fast as by one
+ * alone. Only what is wrong with one VIP, and with no other, waits for its turn, as many intervals
+ * as there are VIPs at most. Who has failed by one goes on to be asked by that one, until it is
+ * good again; and whoever has failed, or was never asked, is asked by all in CHECK_ROUND_PART of
+ * the time, so that a member that misses several VIPs is not taken for well after the first.
+ */
 struct check_target {
 	const struct conf_check *check;
 	const char *member; /* its name, for exec */
 	struct address address;
 	uint16_t port; /* host order; 0 where the check needs none */
 	/*
-	 * The VIP that is asked; AF_UNSPEC: the address is. Of another host it is asked by sending
-	 * to the address with a mark (see plan_probe_mark()), of this one directly.
+	 * The VIPs that are asked, and whose they are; none: the address is asked. Of another host
+	 * they are asked by sending to the address with a mark (see plan_probe_mark()) and
+	 * the VIP's priority, of this one directly.
 	 */
-	struct address vip;
+	const struct check_vip *vips;
+	size_t n_vips;
+	const char *group;
 	uint32_t mark;
 	bool local; /* the member is this host */
 };
@@ -87,6 +108,7 @@ struct check_report {
 	struct check_target target;
 	struct check_state state;
 	enum check_outcome outcome; /* of the last probe */
+	struct check_vip asked;     /* by that, the VIP; AF_UNSPEC: no VIP was */
 	/*
 	 * Of a member that does not do well by its VIP: what its own address said when it was asked
 	 * afterwards. CHECK_PENDING: it was not.
@@ -124,8 +146,8 @@ int checks_fd(const struct checks *checks);
 
 /*
  * What is wanted is said anew as a whole: begin, want for each, end. A probe that is wanted again
- * goes on as it was; one that nobody wants any more is freed at the end. The target's check
- * and name are borrowed until then. Returns NULL without memory.
+ * goes on as it was, be the group's VIPs others or not; one that nobody wants any more is freed at
+ * the end. The target's check, names and VIPs are borrowed until then. Returns NULL without memory.
  */
 void checks_begin(struct checks *checks);
 struct probe *checks_want(

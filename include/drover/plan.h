@@ -140,12 +140,12 @@ struct plan_guard {
 };
 
 /*
- * A member that checks ask by a VIP: what this host sends with the mark to the member's own address
- * goes to the VIP instead, by the member's MAC, as the packets of clients do.
+ * A member that checks ask by VIPs: what this host sends with the mark to the member's own address
+ * goes to a VIP instead, by the member's MAC, as the packets of clients do.
  */
 struct plan_probe {
 	const char *group, *member;
-	struct address address, vip;
+	struct address address;
 	struct mac mac;
 	uint32_t mark;
 	struct conf_location location;
@@ -153,6 +153,19 @@ struct plan_probe {
 
 /* The marks of probes have this in their upper half, and the member in the lower. */
 enum { PLAN_PROBE_MARK = 0x64730000, PLAN_PROBE_MASK = (int)0xffff0000 };
+
+/* To which VIP: that of the packet's priority (skb->priority). */
+struct plan_probe_vip {
+	struct address address;
+	uint32_t priority;
+	struct conf_location location;
+};
+
+/*
+ * Priorities of probes begin here, 16 for each VIP: the low bits, by which a queue on the interface
+ * may tell the urgent from the rest, are those of best effort.
+ */
+enum { PLAN_PROBE_PRIORITY = 0x64730000, PLAN_PROBE_PRIORITY_STEP = 16 };
 
 struct plan {
 	const char *interface;
@@ -167,6 +180,8 @@ struct plan {
 	struct plan_guard guard;
 	struct plan_probe *probes;
 	size_t n_probes;
+	struct plan_probe_vip *probe_vips; /* in the order of priorities */
+	size_t n_probe_vips;
 };
 
 /* Circumstances other than those that are. */
@@ -276,11 +291,12 @@ const struct plan_group *plan_find_group(const struct plan *plan, const char *na
 size_t plan_table_count(const struct plan *plan, const struct plan_table *table, size_t member);
 
 /*
- * By which VIP checks ask a member: the first of the family of its address. False: there is none,
- * and its own address is asked.
+ * By which VIPs of a group checks ask members that have an address of the family: by all of that
+ * family, each address of a subnet for itself, in the file's order. Returns how many these are. 0:
+ * there is none, and the members' own addresses are asked. ret_vips: NULL, or room for so many.
  */
-bool plan_probe_vip(
-	const struct conf_group *group, const struct conf_member *member, struct address *ret_vip);
+size_t plan_list_probe_vips(const struct conf *conf, const struct conf_group *group, int family,
+	struct plan_probe_vip *ret_vips);
 
 /* The mark of probes of a member, which belongs to the configuration. */
 uint32_t plan_probe_mark(const struct conf *conf, const struct conf_member *member);

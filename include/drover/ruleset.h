@@ -49,6 +49,7 @@ enum ruleset_field {
 	FIELD_TCP_FLAGS,
 	FIELD_ICMP_TYPE,
 	FIELD_ICMP6_TYPE,
+	FIELD_ICMP_ID_RAW, /* @th,32,16: of echo requests and replies, of either family */
 	/* Of the IPv4 packet that an ICMP error is about; that one has no options. */
 	FIELD_ERROR_VERSION, /* version and header length */
 	FIELD_ERROR_FRAGMENT,
@@ -89,9 +90,11 @@ enum ruleset_key {
 	KEY_ERROR_PROTOCOL_PORT,
 	KEY_NUMBER, /* a number below the set's modulus, in host byte order */
 	KEY_MARK,
+	KEY_PRIORITY,
 	KEY_ADDRESS,
 	KEY_ADDRESS6,
 	KEY_ICMP_TYPE,
+	KEY_ICMP_ID,
 	KEY_ND_TARGET,
 	/* A flow: protocol, client, its port, VIP, its port. */
 	KEY_FLOW,
@@ -280,7 +283,7 @@ struct ruleset {
 };
 
 /*
- * Order of two keys of the same set: numbers (KEY_NUMBER, KEY_MARK) by value,
+ * Order of two keys of the same set: numbers (KEY_NUMBER, KEY_MARK, KEY_PRIORITY) by value,
  * all others by their bytes.
  */
 int ruleset_compare_keys(

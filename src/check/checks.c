@@ -106,7 +106,7 @@ static void write_check(FILE *file, const struct conf_check *check)
 
 static bool asks_vip(const struct check_target *target)
 {
-	return target->vip.family != AF_UNSPEC;
+	return target->n_vips > 0;
 }
 
 struct key {
@@ -123,8 +123,7 @@ static bool make_key(const struct check_target *target, struct key *ret_key)
 		return false;
 	fprintf(file, "%s %u %d ", address_format(&target->address, address), target->port,
 		target->local);
-	if (asks_vip(target))
-		fprintf(file, "%s ", address_format(&target->vip, address));
+	write_text(file, asks_vip(target) ? target->group : NULL);
 	if (target->check->type == CONF_CHECK_EXEC)
 		write_text(file, target->member);
 	write_check(file, target->check);
@@ -192,6 +191,8 @@ struct probe *checks_want(struct checks *checks, const struct check_target *targ
 	probe->trust = checks->trust;
 	probe->wanted = true;
 	probe->report.target = *target;
+	if (probe->turn >= target->n_vips)
+		probe->turn = 0;
 	return probe;
 }
 
@@ -250,21 +251,31 @@ static uint64_t draw(struct checks *checks)
 
 /*
  * Who is up and fails is asked again soon: whether it has fallen should not take several intervals
- * to know.
+ * to know. Who does well by one VIP, and has not shown yet that it does by all, is asked by the
+ * next one somewhat sooner than else.
  */
-static uint64_t next_due(struct checks *checks, const struct probe *probe, uint64_t now_us)
+static uint64_t soon(const struct probe *probe)
 {
 	const struct conf_check *check = probe->report.target.check;
 	const struct check_state *state = &probe->report.state;
-	uint64_t interval_us = UINT64_C(1000) * check->interval_ms;
-	uint64_t range_us = interval_us / 100 * check->jitter, retry_us, due_us;
+	uint64_t interval_us = UINT64_C(1000) * check->interval_ms, soon_us = interval_us;
+
+	if (probe->report.outcome == CHECK_GOOD && probe->n_answered < probe->report.target.n_vips)
+		soon_us = interval_us / CHECK_ROUND_PART;
+	else if (state->verdict == CHECK_UP && state->run > 0)
+		soon_us = interval_us / RETRY_PART;
+	return soon_us < RETRY_MS * MS ? RETRY_MS * MS : soon_us;
+}
+
+static uint64_t next_due(struct checks *checks, const struct probe *probe, uint64_t now_us)
+{
+	const struct conf_check *check = probe->report.target.check;
+	uint64_t interval_us = UINT64_C(1000) * check->interval_ms, soon_us = soon(probe);
+	uint64_t range_us = interval_us / 100 * check->jitter, due_us;
 
 	due_us = probe->began_us + interval_us - range_us + draw(checks) % (2 * range_us + 1);
-	retry_us = interval_us / RETRY_PART;
-	if (retry_us < RETRY_MS * MS)
-		retry_us = RETRY_MS * MS;
-	if (state->verdict == CHECK_UP && state->run > 0 && now_us + retry_us < due_us)
-		due_us = now_us + retry_us;
+	if (soon_us < interval_us && now_us + soon_us < due_us)
+		due_us = now_us + soon_us;
 	return due_us > now_us ? due_us : now_us;
 }
 
@@ -280,6 +291,22 @@ static void explain(struct checks *checks, struct probe *probe)
 			probe, change.before, change.before_us, checks->ops.user_data);
 }
 
+/* Another VIP has its turn when this one has answered; until then it keeps it. */
+static void take_turn(struct probe *probe, enum check_outcome outcome)
+{
+	size_t n_vips = probe->report.target.n_vips;
+
+	if (outcome == CHECK_LOCAL || n_vips == 0)
+		return;
+	if (outcome != CHECK_GOOD) {
+		probe->n_answered = 0;
+		return;
+	}
+	probe->turn = (probe->turn + 1) % n_vips;
+	if (probe->n_answered < n_vips)
+		probe->n_answered++;
+}
+
 /* What the whole of a probe comes to. */
 static void note(
 	struct checks *checks, struct probe *probe, enum check_outcome outcome, uint64_t now_us)
@@ -292,11 +319,14 @@ static void note(
 	};
 
 	report->outcome = outcome;
+	report->asked = probe->asked;
 	memcpy(report->detail, probe->detail, sizeof(report->detail));
 	report->took_us = now_us - probe->began_us;
 	report->n_good += outcome == CHECK_GOOD;
 	report->n_bad += outcome != CHECK_GOOD && outcome != CHECK_LOCAL;
-	if (check_decide(&report->state, report->target.check, outcome, now_us)) {
+	take_turn(probe, outcome);
+	if (check_decide(
+		    &report->state, report->target.check, report->target.n_vips, outcome, now_us)) {
 		report->since_us = now_us;
 		probe->change = change;
 		checks->ops.changed(probe, change.before, change.before_us, checks->ops.user_data);
@@ -348,7 +378,12 @@ static void begin(struct checks *checks, struct probe *probe, uint64_t now_us)
 	if (late_us > probe->report.late_us)
 		probe->report.late_us = late_us;
 	probe->began_us = now_us;
-	probe->half = asks_vip(&probe->report.target) ? HALF_VIP : HALF_ONLY;
+	probe->half = HALF_ONLY;
+	probe->asked = (struct check_vip){ .address.family = AF_UNSPEC };
+	if (asks_vip(&probe->report.target)) {
+		probe->half = HALF_VIP;
+		probe->asked = probe->report.target.vips[probe->turn];
+	}
 	begin_half(checks, probe, now_us);
 }
 

@@ -47,9 +47,12 @@ const char *check_verdict_name(enum check_verdict verdict)
 	return NULL;
 }
 
-unsigned int check_rise_needed(const struct check_state *state, const struct conf_check *check)
+unsigned int check_rise_needed(
+	const struct check_state *state, const struct conf_check *check, size_t n_vips)
 {
-	return check->rise << (state->n_falls > 1 ? state->n_falls - 1 : 0);
+	unsigned int rise = check->rise << (state->n_falls > 1 ? state->n_falls - 1 : 0);
+
+	return n_vips > 1 ? rise + (unsigned int)n_vips - 1 : rise;
 }
 
 static void note_fall(struct check_state *state, uint64_t now_us)
@@ -63,11 +66,11 @@ static void note_fall(struct check_state *state, uint64_t now_us)
 	state->fell_us = now_us;
 }
 
-bool check_decide(struct check_state *state, const struct conf_check *check,
+bool check_decide(struct check_state *state, const struct conf_check *check, size_t n_vips,
 	enum check_outcome outcome, uint64_t now_us)
 {
 	bool good = outcome == CHECK_GOOD, up = state->verdict == CHECK_UP;
-	unsigned int needed = good ? check_rise_needed(state, check) : check->fall;
+	unsigned int needed = good ? check_rise_needed(state, check, n_vips) : check->fall;
 
 	if (outcome == CHECK_PENDING || outcome == CHECK_LOCAL)
 		return false;

@@ -11,6 +11,8 @@ enum {
 
 struct dialogue {
 	const struct check_target *target;
+	struct address
+		asked;      /* the other end, as the member should see it: a VIP, or its address */
 	struct address own; /* this host's end */
 	uint16_t own_port;
 	uint16_t number; /* of the probe: tells its answers from others' */

@@ -165,7 +165,7 @@ static enum check_outcome begin_talk(struct probe *probe)
 static enum check_outcome aim_at_own_vip(struct probe *probe)
 {
 	union any_address own;
-	socklen_t size = make_address(&probe->report.target.vip, 0, &own);
+	socklen_t size = make_address(&probe->asked.address, 0, &own);
 
 	if (bind(probe->fd, &own.any, size) == 0)
 		return CHECK_PENDING;
@@ -176,18 +176,20 @@ static enum check_outcome aim_at_own_vip(struct probe *probe)
 }
 
 /*
- * The mark takes it to the VIP. Its port must be nobody else's: by that its answers are told, and
- * to be given away again at once it must not linger (TIME_WAIT).
+ * Mark and priority take it to the VIP. Its port must be nobody else's: by that its answers are
+ * told, and to be given away again at once it must not linger (TIME_WAIT).
  */
 static enum check_outcome aim_by_mark(struct probe *probe)
 {
 	const struct check_target *target = &probe->report.target;
+	const uint32_t priority = probe->asked.priority;
 	const struct linger reset = { .l_onoff = 1 };
 	const struct address any = { .family = target->address.family };
 	union any_address own;
 	socklen_t size = make_address(&any, 0, &own);
 
 	if (setsockopt(probe->fd, SOL_SOCKET, SO_MARK, &target->mark, sizeof(target->mark)) < 0 ||
+		setsockopt(probe->fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)) < 0 ||
 		setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0 ||
 		bind(probe->fd, &own.any, size) < 0)
 		return outcome_of(probe, errno);
@@ -207,8 +209,8 @@ static enum check_outcome begin_socket(struct probe *probe)
 	bool is_icmp = target->check->type == CONF_CHECK_ICMP;
 	bool is_own_vip = target->local && probe->half == HALF_VIP;
 	union any_address address;
-	socklen_t size = make_address(
-		is_own_vip ? &target->vip : &target->address, is_icmp ? 0 : target->port, &address);
+	socklen_t size = make_address(is_own_vip ? &probe->asked.address : &target->address,
+		is_icmp ? 0 : target->port, &address);
 	enum check_outcome outcome;
 	int r;
 
@@ -238,6 +240,9 @@ enum check_outcome probe_begin(struct probe *probe)
 		return outcome_of(probe, ENOMEM);
 	probe->dialogue->target = &probe->report.target;
 	probe->dialogue->number = probe->number;
+	probe->dialogue->asked = probe->asked.address.family == AF_UNSPEC
+					 ? probe->report.target.address
+					 : probe->asked.address;
 	return begin_socket(probe);
 }
 

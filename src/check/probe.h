@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-/* Which address of the member is asked. */
+/* Which of the member's addresses is asked. */
 enum probe_half {
 	HALF_ONLY, /* its own, and no other */
 	HALF_VIP,
@@ -32,6 +32,9 @@ struct probe {
 	char detail[CHECK_DETAIL_MAX]; /* of that */
 	uint16_t number;
 	enum probe_half half;
+	size_t turn;            /* of target.vips, who is asked next, or is being asked */
+	struct check_vip asked; /* by the one that is under way; AF_UNSPEC: no VIP */
+	size_t n_answered;      /* VIPs in a row, as far as all of them */
 	struct probe_change change;
 	int epoll_fd;
 	int fd;    /* a socket, or the pidfd of the command; -1: none */

@@ -20,15 +20,13 @@ static const char *in_brackets(const struct address *address, char *text, size_t
 void dialogue_request_http(struct dialogue *d)
 {
 	const struct conf_check *check = d->target->check;
-	const struct address *asked = d->target->vip.family == AF_UNSPEC ? &d->target->address
-									 : &d->target->vip;
 	char address[ADDRESS_TEXT_MAX + 2];
 
 	dialogue_say(d,
 		"%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: drover\r\nAccept: */*\r\n"
 		"Connection: close\r\n\r\n",
 		check->method ? check->method : "GET", check->path ? check->path : "/",
-		check->host ? check->host : in_brackets(asked, address, sizeof(address)));
+		check->host ? check->host : in_brackets(&d->asked, address, sizeof(address)));
 }
 
 /*

@@ -23,7 +23,6 @@ static bool find_type(const char *name, enum conf_check_type *ret_type)
 	return false;
 }
 
-/* What goes to a VIP by a member's MAC is told from others by its port. */
 static bool has_port(enum conf_check_type type)
 {
 	return type != CONF_CHECK_ICMP && type != CONF_CHECK_EXEC;
@@ -32,7 +31,7 @@ static bool has_port(enum conf_check_type type)
 static void set_type_defaults(struct conf_check *check)
 {
 	check->udp = check->type == CONF_CHECK_SIP || check->type == CONF_CHECK_DNS;
-	check->by_address = !has_port(check->type);
+	check->by_address = check->type == CONF_CHECK_EXEC;
 }
 
 static void read_type(struct reader *reader, const config_setting_t *setting, void *object)
@@ -55,9 +54,9 @@ static void read_probe(struct reader *reader, const config_setting_t *setting, v
 	size_t choice = check->by_address;
 
 	read_choice(reader, setting, choices, ARRAY_SIZE(choices), &choice);
-	if (choice == 0 && !has_port(check->type))
+	if (choice == 0 && check->type == CONF_CHECK_EXEC)
 		return fault_add(reader, reader_locate(reader, setting),
-			"a check of this type asks the member's own address");
+			"a command is told the member's own address, and no VIP");
 	check->by_address = choice == 1;
 }
 

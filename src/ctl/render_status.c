@@ -125,16 +125,17 @@ static void print_check(
 	json_int_t since_ms = json_integer_value(json_object_get(check, "since_ms"));
 	const char *detail = reply_text_or(check, "detail", "");
 	const char *own = reply_text_or(check, "own_outcome", "");
+	const char *vip = reply_text_or(check, "vip", "");
 	bool ejected = reply_is_true(check, "ejected");
 	char percent[REPLY_NUMBER_MAX];
 
 	if (strcmp(reply_text(check, "state"), "down") == 0)
 		view_line(view, ejected ? TEXT_BAD : TEXT_WARNING,
-			"%s%s, %s: down for %.1f s: %s%s%s%s%s%s", indent,
+			"%s%s, %s: down for %.1f s: %s%s%s%s%s%s%s%s", indent,
 			reply_text(member, "name"), reply_text(check, "service"),
 			(double)since_ms / 1000, reply_text(check, "outcome"), *detail ? ", " : "",
-			detail, *own ? " by its VIP, by its own address " : "", own,
-			ejected ? "" : "; used all the same");
+			detail, *vip ? " by VIP " : "", vip, *own ? ", by its own address " : "",
+			own, ejected ? "" : "; used all the same");
 	else if (json_integer_value(json_object_get(check, "percent")) < 100 && !ejected)
 		view_line(view, TEXT_WARNING, "%s%s, %s: starts slowly, at %s%% of its weight",
 			indent, reply_text(member, "name"), reply_text(check, "service"),

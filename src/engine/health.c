@@ -16,7 +16,7 @@ enum {
 	/* A start waits no longer for the first verdicts than that. */
 	FIRST_WAIT_US = 3 * 1000 * MS,
 	DURATION_TEXT_MAX = 32,
-	HALVES_TEXT_MAX = ADDRESS_TEXT_MAX + 64,
+	WAY_TEXT_MAX = ADDRESS_TEXT_MAX + 64,
 };
 
 /* --- texts ------------------------------------------------------------------------- */
@@ -33,19 +33,26 @@ static const char *duration(uint64_t us, char text[static DURATION_TEXT_MAX])
 	return text;
 }
 
-/* Which of its addresses was asked, and, of one that does not do well, what the other said. */
-static const char *halves(const struct check_report *report, char text[static HALVES_TEXT_MAX])
+/*
+ * Which VIP was asked, and, of a member that does not do well by it, what its own address said. Who
+ * has risen has answered by all.
+ */
+static const char *way(const struct check_report *report, char text[static WAY_TEXT_MAX])
 {
 	char vip[ADDRESS_TEXT_MAX];
 	size_t length;
 
 	text[0] = '\0';
-	if (report->target.vip.family == AF_UNSPEC)
+	if (report->asked.address.family == AF_UNSPEC)
 		return text;
+	if (report->state.verdict == CHECK_UP && report->target.n_vips > 1) {
+		snprintf(text, WAY_TEXT_MAX, " by all %zu VIPs", report->target.n_vips);
+		return text;
+	}
 	length = (size_t)snprintf(
-		text, HALVES_TEXT_MAX, " by VIP %s", address_format(&report->target.vip, vip));
+		text, WAY_TEXT_MAX, " by VIP %s", address_format(&report->asked.address, vip));
 	if (report->own_outcome != CHECK_PENDING)
-		snprintf(text + length, HALVES_TEXT_MAX - length, " (by its own address: %s)",
+		snprintf(text + length, WAY_TEXT_MAX - length, " (by its own address: %s)",
 			check_outcome_name(report->own_outcome));
 	return text;
 }
@@ -57,7 +64,7 @@ static void log_change(
 	const struct check_target *target = &report->target;
 	bool up = report->state.verdict == CHECK_UP;
 	char address[ADDRESS_TEXT_MAX], took[DURATION_TEXT_MAX], held[DURATION_TEXT_MAX];
-	char end[DURATION_TEXT_MAX + 32] = "", port[16] = "", way[HALVES_TEXT_MAX];
+	char end[DURATION_TEXT_MAX + 32] = "", port[16] = "", by[WAY_TEXT_MAX];
 
 	if (target->port)
 		snprintf(port, sizeof(port), " port %u", target->port);
@@ -68,7 +75,7 @@ static void log_change(
 		"check %s: member %s (%s%s) is %s: %s%s%s%s after %s%s", target->check->name,
 		target->member, address_format(&target->address, address), port,
 		check_verdict_name(report->state.verdict), check_outcome_name(report->outcome),
-		*report->detail ? ", " : "", report->detail, halves(report, way),
+		*report->detail ? ", " : "", report->detail, way(report, by),
 		duration(report->took_us, took), end);
 }
 
@@ -267,6 +274,56 @@ static uint64_t find_rose(const struct health_link *links, size_t n_links,
 	return 0;
 }
 
+static int family_index(int family)
+{
+	return family == AF_INET6;
+}
+
+static int list_vips(const struct conf *conf, const struct conf_group *group, int family,
+	struct health_vips *vips)
+{
+	size_t n = plan_list_probe_vips(conf, group, family, NULL);
+	_cleanup_(free_p) struct plan_probe_vip *list = calloc(n + 1, sizeof(*list));
+
+	vips->list = calloc(n + 1, sizeof(*vips->list));
+	if (!list || !vips->list)
+		return -ENOMEM;
+	vips->n = plan_list_probe_vips(conf, group, family, list);
+	for (size_t i = 0; i < n; i++)
+		vips->list[i] = (struct check_vip){ list[i].address, list[i].priority };
+	return 0;
+}
+
+static int list_all_vips(struct engine *engine)
+{
+	const struct conf *conf = cluster_conf(engine->cluster);
+	struct health *health = &engine->health;
+	int r = 0;
+
+	health->vips = calloc(conf->n_groups, sizeof(*health->vips));
+	if (!health->vips)
+		return -ENOMEM;
+	health->n_vips = conf->n_groups;
+	for (size_t g = 0; r == 0 && g < conf->n_groups; g++) {
+		const struct conf_group *group = &conf->groups[g];
+
+		r = list_vips(conf, group, AF_INET, &health->vips[g][family_index(AF_INET)]);
+		if (r == 0)
+			r = list_vips(
+				conf, group, AF_INET6, &health->vips[g][family_index(AF_INET6)]);
+	}
+	return r;
+}
+
+static void free_vips(health_group_vips *vips, size_t n_vips)
+{
+	for (size_t g = 0; g < n_vips; g++) {
+		free(vips[g][0].list);
+		free(vips[g][1].list);
+	}
+	free(vips);
+}
+
 static struct check_target target_of(const struct engine *engine, const struct conf_group *group,
 	const struct conf_service *service, const struct conf_member *member)
 {
@@ -280,8 +337,16 @@ static struct check_target target_of(const struct engine *engine, const struct c
 		.local = strcmp(member->name, conf->node) == 0,
 	};
 
-	if (!check->by_address && plan_probe_vip(group, member, &target.vip))
+	if (!check->by_address) {
+		const struct health_vips *vips =
+			&engine->health
+				 .vips[group - conf->groups][family_index(member->address.family)];
+
+		target.vips = vips->list;
+		target.n_vips = vips->n;
+		target.group = group->name;
 		target.mark = plan_probe_mark(conf, member);
+	}
 	return target;
 }
 
@@ -312,7 +377,7 @@ static int link_member(struct engine *engine, const struct conf_group *group,
 static int link_all(struct engine *engine)
 {
 	const struct conf *conf = cluster_conf(engine->cluster);
-	int r = 0;
+	int r = list_all_vips(engine);
 
 	for (size_t g = 0; g < conf->n_groups; g++) {
 		const struct conf_group *group = &conf->groups[g];
@@ -334,12 +399,15 @@ void engine_reload_health(struct engine *engine)
 {
 	struct health *health = &engine->health;
 	_cleanup_(free_p) struct health_link *old = health->links;
-	size_t n_old = health->n_links;
+	size_t n_old = health->n_links, n_old_vips = health->n_vips;
+	health_group_vips *old_vips = health->vips;
 
 	if (!health->checks)
 		return;
 	health->links = NULL;
 	health->n_links = 0;
+	health->vips = NULL;
+	health->n_vips = 0;
 	checks_begin(health->checks);
 	if (link_all(engine) < 0)
 		log_error("cannot check all members: %s", strerror(ENOMEM));
@@ -349,6 +417,7 @@ void engine_reload_health(struct engine *engine)
 		link->rose_us = find_rose(old, n_old, link->probe, link->service);
 	}
 	checks_end(health->checks);
+	free_vips(old_vips, n_old_vips);
 	tell_all(engine, clock_now_us());
 	run(engine);
 }
@@ -397,6 +466,7 @@ void engine_close_health(struct engine *engine)
 	sd_event_source_disable_unref(health->slow_timer);
 	checks_free(health->checks);
 	free(health->links);
+	free_vips(health->vips, health->n_vips);
 }
 
 void engine_release_health(struct engine *engine)

@@ -16,6 +16,14 @@ struct health_link {
 	bool failed;      /* in the first link of a service: this was logged */
 };
 
+/* By which VIPs the members of a group are asked that have an address of a family. */
+struct health_vips {
+	struct check_vip *list;
+	size_t n;
+};
+
+typedef struct health_vips health_group_vips[2]; /* IPv4, IPv6 */
+
 struct health {
 	struct checks *checks; /* NULL: it could not be opened */
 	sd_event_source *io;
@@ -23,6 +31,8 @@ struct health {
 	sd_event_source *slow_timer; /* for those that start slowly */
 	struct health_link *links;
 	size_t n_links;
+	health_group_vips *vips; /* of the configuration's groups */
+	size_t n_vips;
 	bool news;              /* that the cluster has not been told */
 	uint64_t wait_until_us; /* for the first verdict about everyone */
 };

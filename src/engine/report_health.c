@@ -10,7 +10,7 @@ static json_t *check_entry(const struct engine *engine, const struct health_link
 		(size_t)(link->member - link->group->members));
 	bool known = report->state.verdict != CHECK_UNKNOWN;
 	uint64_t now_us = clock_now_us();
-	const struct check_target *target = &report->target;
+	const struct address *asked = &report->asked.address;
 	char vip[ADDRESS_TEXT_MAX];
 	json_t *entry, *since = known ? json_integer((json_int_t)(now_us - report->since_us) / 1000)
 				      : json_null();
@@ -23,8 +23,8 @@ static json_t *check_entry(const struct engine *engine, const struct health_link
 		(json_int_t)report->n_bad, "late_us", (json_int_t)report->late_us, "ejected",
 		share.ejected, "percent", share.ejected ? 0 : (int)share.percent);
 	json_object_set_new(entry, "vip",
-		target->vip.family == AF_UNSPEC ? json_null()
-						: json_string(address_format(&target->vip, vip)));
+		asked->family == AF_UNSPEC ? json_null() : json_string(address_format(asked, vip)));
+	json_object_set_new(entry, "vips", json_integer((json_int_t)report->target.n_vips));
 	json_object_set_new(entry, "own_outcome",
 		report->own_outcome == CHECK_PENDING
 			? json_null()

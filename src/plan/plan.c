@@ -323,6 +323,7 @@ void plan_free(struct plan *plan)
 	free(plan->suppress.vips);
 	free(plan->guard.vips);
 	free(plan->probes);
+	free(plan->probe_vips);
 	free(plan);
 }
 

@@ -1,20 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whom checks ask by a VIP, so that they find what clients find. */
+/* Whom checks ask by VIPs, so that they find what clients find. */
 #include "drover/plan.h"
 
 #include "drover/array.h"
 
 #include <errno.h>
 
-bool plan_probe_vip(
-	const struct conf_group *group, const struct conf_member *member, struct address *ret_vip)
+size_t plan_list_probe_vips(const struct conf *conf, const struct conf_group *group, int family,
+	struct plan_probe_vip *ret_vips)
 {
-	for (size_t i = 0; i < group->n_vips; i++)
-		if (group->vips[i].prefix.address.family == member->address.family) {
-			*ret_vip = group->vips[i].prefix.address;
-			return true;
+	uint32_t priority = PLAN_PROBE_PRIORITY;
+	size_t n = 0;
+
+	for (const struct conf_group *other = conf->groups; other < group; other++)
+		for (size_t i = 0; i < other->n_vips; i++)
+			priority += PLAN_PROBE_PRIORITY_STEP *
+				    (uint32_t)prefix_count(&other->vips[i].prefix);
+	for (size_t i = 0; i < group->n_vips; i++) {
+		const struct conf_vip *vip = &group->vips[i];
+
+		for (size_t j = 0; j < prefix_count(&vip->prefix); j++) {
+			const struct address address = prefix_address_at(&vip->prefix, j);
+
+			if (address.family == family && ret_vips)
+				ret_vips[n] = (struct plan_probe_vip){ address, priority,
+					vip->location };
+			n += address.family == family;
+			priority += PLAN_PROBE_PRIORITY_STEP;
 		}
-	return false;
+	}
+	return n;
 }
 
 uint32_t plan_probe_mark(const struct conf *conf, const struct conf_member *member)
@@ -45,11 +60,12 @@ static bool is_asked(const struct conf *conf, const struct conf_group *group, si
 static int add_member(struct plan *plan, const struct cluster *cluster,
 	const struct conf_group *group, const struct conf_member *member)
 {
+	const struct conf *conf = cluster_conf(cluster);
 	struct member_view view = cluster_view(cluster, member);
 	struct plan_probe *grown;
-	struct address vip;
 
-	if (view.local || !view.has_mac || !plan_probe_vip(group, member, &vip))
+	if (view.local || !view.has_mac ||
+		plan_list_probe_vips(conf, group, member->address.family, NULL) == 0)
 		return 0;
 	grown = array_grow(plan->probes, plan->n_probes, sizeof(*grown));
 	if (!grown)
@@ -59,12 +75,53 @@ static int add_member(struct plan *plan, const struct cluster *cluster,
 		.group = group->name,
 		.member = member->name,
 		.address = member->address,
-		.vip = vip,
 		.mac = view.mac,
-		.mark = plan_probe_mark(cluster_conf(cluster), member),
+		.mark = plan_probe_mark(conf, member),
 		.location = member->location,
 	};
 	return 0;
+}
+
+static int compare_priorities(const void *a, const void *b)
+{
+	const struct plan_probe_vip *x = a, *y = b;
+
+	return x->priority < y->priority ? -1 : x->priority > y->priority;
+}
+
+/* Of a family that any of the group's members is asked by. */
+static int add_vips(struct plan *plan, const struct conf *conf, const struct conf_group *group,
+	int family, size_t first_probe)
+{
+	size_t n = plan_list_probe_vips(conf, group, family, NULL), i = first_probe;
+	struct plan_probe_vip *grown;
+
+	while (i < plan->n_probes && plan->probes[i].address.family != family)
+		i++;
+	if (i == plan->n_probes)
+		return 0;
+	grown = realloc(plan->probe_vips, (plan->n_probe_vips + n) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	plan->probe_vips = grown;
+	plan->n_probe_vips += plan_list_probe_vips(
+		conf, group, family, plan->probe_vips + plan->n_probe_vips);
+	return 0;
+}
+
+static int add_group(
+	struct plan *plan, const struct cluster *cluster, const struct conf_group *group)
+{
+	const struct conf *conf = cluster_conf(cluster);
+	size_t first = plan->n_probes;
+	int r = 0;
+
+	for (size_t m = 0; r == 0 && m < group->n_members; m++)
+		if (is_asked(conf, group, m))
+			r = add_member(plan, cluster, group, &group->members[m]);
+	if (r == 0)
+		r = add_vips(plan, conf, group, AF_INET, first);
+	return r < 0 ? r : add_vips(plan, conf, group, AF_INET6, first);
 }
 
 int plan_add_probes(struct plan *plan, const struct cluster *cluster)
@@ -72,14 +129,11 @@ int plan_add_probes(struct plan *plan, const struct cluster *cluster)
 	const struct conf *conf = cluster_conf(cluster);
 	int r = 0;
 
-	for (size_t g = 0; g < conf->n_groups; g++) {
-		const struct conf_group *group = &conf->groups[g];
-
-		if (!cluster_is_balancer(cluster, group))
-			continue;
-		for (size_t m = 0; r == 0 && m < group->n_members; m++)
-			if (is_asked(conf, group, m))
-				r = add_member(plan, cluster, group, &group->members[m]);
-	}
+	for (size_t g = 0; r == 0 && g < conf->n_groups; g++)
+		if (cluster_is_balancer(cluster, &conf->groups[g]))
+			r = add_group(plan, cluster, &conf->groups[g]);
+	if (plan->n_probe_vips > 0)
+		qsort(plan->probe_vips, plan->n_probe_vips, sizeof(*plan->probe_vips),
+			compare_priorities);
 	return r;
 }

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Checks ask members by a VIP, as clients do: by the member's MAC, from whichever host, be the VIP
- * its own or not. A probe is a socket with a mark, connected to the member's own address. Its
- * packets are routed to lo, where they get VIP and MACs, and leave as packets of clients do: no
- * chain on the way out of the interface is needed, where all clients' packets would pay for it.
- * Answers come from the VIP, which may be this host's own: before anybody sees that, they
- * get the member's address, by the port that the probe was sent from.
+ * Checks ask members by their VIPs, as clients do: by the member's MAC, from whichever host, be the
+ * VIP its own or not. A probe is a socket with a mark and a priority, connected to the member's own
+ * address. Its packets are routed to lo, where they get the member's MAC by the mark and the VIP by
+ * the priority, and leave as packets of clients do: no chain on the way out of the interface is
+ * needed, where all clients' packets would pay for it. Answers come from the VIP, which may be this
+ * host's own: before anybody sees that, they get the member's address, by the port that the
+ * probe was sent from, or the identifier of the echo request.
  */
 #include "compiler.h"
 
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <string.h>
 
 enum {
-	/* All ports of two protocols: there is always room, or a probe would go another way. */
+	/* All ports of two protocols: there is always room, or a probe would go another way … */
 	ASKED_MAX = 2 * 65536,
+	ASKED_ECHO_MAX = 65536,                         /* … and all identifiers. */
 	ASKED_SECONDS = CONF_CHECK_INTERVAL_MAX / 1000, /* no probe lasts longer */
 };
 
@@ -31,7 +35,7 @@ static char *origin(struct compiler *c)
 static bool has_family(const struct plan *plan, int family)
 {
 	for (size_t i = 0; i < plan->n_probes; i++)
-		if (plan->probes[i].vip.family == family)
+		if (plan->probes[i].address.family == family)
 			return true;
 	return false;
 }
@@ -77,17 +81,52 @@ static void write_address(
 
 /* --- out: on lo ------------------------------------------------------------------- */
 
-static void compile_way_out(
-	struct compiler *c, struct ruleset_set *map, const struct plan_probe *probe)
+/* From priorities to a chain for each VIP. Members and VIPs are not multiplied by each other. */
+static const char *vip_map(struct compiler *c)
+{
+	struct build *b = &c->build;
+	struct ruleset_set *set = build_set(b, build_text(b, "probe-vips"), origin(c));
+	const char *name = set->name;
+
+	set->key = KEY_PRIORITY;
+	set->data = DATA_VERDICT;
+	set->size = build_size(c->plan->n_probe_vips);
+	for (size_t i = 0; i < c->plan->n_probe_vips; i++) {
+		const struct plan_probe_vip *vip = &c->plan->probe_vips[i];
+		struct ruleset_element *element = build_element(b, set, NULL);
+		uint32_t number = (vip->priority - PLAN_PROBE_PRIORITY) / PLAN_PROBE_PRIORITY_STEP;
+		struct ruleset_chain *chain = build_chain(b, build_text(b, "probe-vip/%u", number),
+			build_origin(b, "VIP", "of checks", &vip->location));
+		struct ruleset_rule *rule = build_rule(
+			b, chain, NULL, build_origin(b, "VIP", "of checks", &vip->location));
+
+		element->key = build_number(vip->priority);
+		element->verdict = (struct ruleset_verdict){ VERDICT_GOTO, chain->name };
+		write_address(rule, &vip->address, true);
+		compile_to_interface(c, rule, STATEMENT_FORWARD);
+	}
+	return name;
+}
+
+static struct ruleset_source by_priority(void)
+{
+	return (struct ruleset_source){
+		.kind = SOURCE_FIELDS,
+		.fields = { FIELD_META_PRIORITY },
+		.n_fields = 1,
+	};
+}
+
+static void compile_way_out(struct compiler *c, struct ruleset_set *map, const char *vips,
+	const struct plan_probe *probe)
 {
 	struct ruleset_rule *rule = probe_rule(c, map, probe);
 	uint8_t macs[12];
 
 	memcpy(macs, probe->mac.bytes, 6);
 	memcpy(macs + 6, c->plan->mac.bytes, 6);
-	write_address(rule, &probe->vip, true);
 	rule_write(rule, FIELD_ETHER_BOTH_RAW, build_value(macs, sizeof(macs)));
-	compile_to_interface(c, rule, STATEMENT_FORWARD);
+	rule_look_up(rule, STATEMENT_VMAP, by_priority(), vips);
 }
 
 void compile_probes_out(struct compiler *c)
@@ -95,14 +134,15 @@ void compile_probes_out(struct compiler *c)
 	struct build *b = &c->build;
 	struct ruleset_set *map;
 	struct ruleset_chain *chain;
-	const char *name;
+	const char *name, *vips;
 
 	if (c->plan->n_probes == 0)
 		return;
+	vips = vip_map(c);
 	map = probe_map(c);
 	name = map->name;
 	for (size_t i = 0; i < c->plan->n_probes; i++)
-		compile_way_out(c, map, &c->plan->probes[i]);
+		compile_way_out(c, map, vips, &c->plan->probes[i]);
 	chain = build_chain(b, build_text(b, "probe"), origin(c));
 	chain->hook = HOOK_INGRESS;
 	chain->interface = "lo";
@@ -122,97 +162,192 @@ static struct ruleset_source port_source(enum ruleset_field port)
 	};
 }
 
-static void match_probe(struct ruleset_rule *rule)
+static struct ruleset_source echo_source(void)
+{
+	return (struct ruleset_source){
+		.kind = SOURCE_FIELDS,
+		.fields = { FIELD_ICMP_ID_RAW },
+		.n_fields = 1,
+	};
+}
+
+/* ICMP has no ports; an echo has an identifier in their stead. */
+static void match_echo(struct ruleset_rule *rule, int family, bool reply)
+{
+	const uint8_t type = family == AF_INET ? reply ? ICMP_ECHOREPLY : ICMP_ECHO
+			     : reply           ? ICMP6_ECHO_REPLY
+					       : ICMP6_ECHO_REQUEST;
+
+	rule_match(rule, family == AF_INET ? FIELD_ICMP_TYPE : FIELD_ICMP6_TYPE,
+		build_value(&type, sizeof(type)));
+}
+
+static struct ruleset_statement *match_probe(struct ruleset_rule *rule)
 {
 	struct ruleset_statement *match = &rule->statements[rule->n_statements];
 
 	rule_match(rule, FIELD_META_MARK, build_number(PLAN_PROBE_MARK));
 	match->mask = build_number((uint32_t)PLAN_PROBE_MASK);
+	return match;
 }
 
-static const char *asked_map(struct compiler *c)
+/* What has asked, by protocol and port, and by the identifiers of echo requests; and which VIPs. */
+struct asked {
+	const char *ports, *echoes;
+	const char *vips, *vips6; /* NULL: nobody is asked by that family */
+};
+
+static const char *vip_set(struct compiler *c, int family)
 {
 	struct build *b = &c->build;
+	struct ruleset_set *set;
+
+	if (!has_family(c->plan, family))
+		return NULL;
+	set = build_set(b, build_text(b, family == AF_INET ? "probed" : "probed6"), origin(c));
+	set->key = family == AF_INET ? KEY_ADDRESS : KEY_ADDRESS6;
+	for (size_t i = 0; i < c->plan->n_probe_vips; i++) {
+		const struct address *vip = &c->plan->probe_vips[i].address;
+
+		if (vip->family == family)
+			build_element(b, set, NULL)->key = build_value(
+				vip->bytes, address_size(family));
+	}
+	compile_finish_addresses(set);
+	return set->name;
+}
+
+static struct asked make_asked(struct compiler *c)
+{
+	struct build *b = &c->build;
+	struct asked asked;
 	struct ruleset_set *set = compile_memory(
 		c, build_text(b, "asked"), origin(c), ASKED_MAX, ASKED_SECONDS);
 
 	set->key = KEY_PROTOCOL_PORT;
-	return set->name;
+	asked.ports = set->name;
+	set = compile_memory(
+		c, build_text(b, "asked-icmp"), origin(c), ASKED_ECHO_MAX, ASKED_SECONDS);
+	set->key = KEY_ICMP_ID;
+	asked.echoes = set->name;
+	asked.vips = vip_set(c, AF_INET);
+	asked.vips6 = vip_set(c, AF_INET6);
+	return asked;
 }
 
-static void compile_to_lo(
-	struct compiler *c, struct ruleset_chain *chain, int family, const char *asked)
+/* An update renews what is there, and keeps its mark: a port may have asked another before. */
+static void note_and_send(
+	struct ruleset_rule *rule, int family, struct ruleset_source source, const char *asked)
 {
 	static const struct address loopback = { AF_INET, { 127, 0, 0, 1 } };
 	static const struct address loopback6 = { AF_INET6, { [15] = 1 } };
-	struct ruleset_rule *rule;
 
-	if (!has_family(c->plan, family))
-		return;
-	rule = build_rule(
-		&c->build, chain, build_text(&c->build, "a probe: by way of lo"), origin(c));
-	match_probe(rule);
-	/* An update renews what is there, and keeps its mark: a port may have asked another before.
-	 */
-	rule_look_up(rule, STATEMENT_FORGET, port_source(FIELD_TH_SOURCE_PORT), asked);
-	rule_look_up(rule, STATEMENT_REMEMBER, port_source(FIELD_TH_SOURCE_PORT), asked);
+	rule_look_up(rule, STATEMENT_FORGET, source, asked);
+	rule_look_up(rule, STATEMENT_REMEMBER, source, asked);
 	write_address(rule, family == AF_INET ? &loopback : &loopback6, true);
+	rule_verdict(rule, VERDICT_ACCEPT, NULL);
 }
 
-static int compare_elements(const void *a, const void *b)
-{
-	const struct ruleset_element *x = a, *y = b;
-
-	return ruleset_compare_keys(KEY_ADDRESS, &x->key, &y->key);
-}
-
-/* Each VIP once, however many members have it. */
-static const char *vip_set(struct compiler *c, int family)
+static void compile_to_lo(
+	struct compiler *c, struct ruleset_chain *chain, int family, const struct asked *asked)
 {
 	struct build *b = &c->build;
-	struct ruleset_set *set = build_set(
-		b, build_text(b, family == AF_INET ? "probed" : "probed6"), origin(c));
-	const struct plan_probe *probes = c->plan->probes;
+	struct ruleset_rule *rule;
 
-	set->key = family == AF_INET ? KEY_ADDRESS : KEY_ADDRESS6;
-	for (size_t i = 0; i < c->plan->n_probes; i++) {
-		bool is_known = false;
+	if (!(family == AF_INET ? asked->vips : asked->vips6))
+		return;
+	rule = build_rule(b, chain, build_text(b, "an echo request: by way of lo"), origin(c));
+	match_echo(rule, family, false);
+	note_and_send(rule, family, echo_source(), asked->echoes);
+	rule = build_rule(b, chain, build_text(b, "a probe: by way of lo"), origin(c));
+	note_and_send(rule, family, port_source(FIELD_TH_SOURCE_PORT), asked->ports);
+}
 
-		for (size_t j = 0; !is_known && j < i; j++)
-			is_known = address_equal(&probes[i].vip, &probes[j].vip);
-		if (probes[i].vip.family == family && !is_known)
-			build_element(b, set, NULL)->key = build_value(
-				probes[i].vip.bytes, address_size(family));
-	}
-	set->size = build_size(set->n_elements);
-	if (set->n_elements > 0)
-		qsort(set->elements, set->n_elements, sizeof(*set->elements), compare_elements);
-	return set->name;
+/*
+ * This host may be a client of the VIP as well, or ask itself by it. A port that it does so from
+ * may have belonged to a probe before; the answer is not the probe's.
+ */
+static void compile_forgetting(
+	struct compiler *c, struct ruleset_chain *chain, int family, const struct asked *asked)
+{
+	enum ruleset_field destination = family == AF_INET ? FIELD_IP_DESTINATION
+							   : FIELD_IP6_DESTINATION;
+	const char *vips = family == AF_INET ? asked->vips : asked->vips6;
+	struct build *b = &c->build;
+	struct ruleset_rule *rule;
+
+	if (!vips)
+		return;
+	rule = build_rule(b, chain, build_text(b, "an echo reply will be its own"), origin(c));
+	match_echo(rule, family, false);
+	rule_match_set(rule, destination, vips);
+	rule_look_up(rule, STATEMENT_FORGET, echo_source(), asked->echoes);
+	rule = build_rule(b, chain, build_text(b, "an answer will be its own"), origin(c));
+	rule_match_set(rule, destination, vips);
+	rule_look_up(rule, STATEMENT_FORGET, port_source(FIELD_TH_SOURCE_PORT), asked->ports);
 }
 
 static void compile_from_vip(struct compiler *c, struct ruleset_chain *chain, int family,
-	const char *asked, const char *map)
+	const struct asked *asked, const char *map)
 {
+	enum ruleset_field source = family == AF_INET ? FIELD_IP_SOURCE : FIELD_IP6_SOURCE;
+	struct build *b = &c->build;
+	struct ruleset_rule *rule;
+	const char *vips = family == AF_INET ? asked->vips : asked->vips6;
+
+	if (!vips)
+		return;
+	rule = build_rule(b, chain,
+		build_text(b, "an echo reply: as from the member's own address"), origin(c));
+	match_echo(rule, family, true);
+	rule_match_set(rule, source, vips);
+	rule_look_up(rule, STATEMENT_MARK, echo_source(), asked->echoes);
+	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), map);
+	rule = build_rule(b, chain,
+		build_text(b, "an answer to a probe: as from the member's own address"), origin(c));
+	rule_match_set(rule, source, vips);
+	rule_look_up(rule, STATEMENT_MARK, port_source(FIELD_TH_DESTINATION_PORT), asked->ports);
+	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), map);
+}
+
+static void compile_back(struct compiler *c, const struct asked *asked, const char *map)
+{
+	struct build *b = &c->build;
+	struct ruleset_chain *chain = build_chain(b, build_text(b, "probe-back"), origin(c));
 	struct ruleset_rule *rule;
 
-	if (!has_family(c->plan, family))
-		return;
-	rule = build_rule(&c->build, chain,
-		build_text(&c->build, "an answer to a probe: as from the member's own address"),
-		origin(c));
-	rule_match_set(
-		rule, family == AF_INET ? FIELD_IP_SOURCE : FIELD_IP6_SOURCE, vip_set(c, family));
-	rule_look_up(rule, STATEMENT_MARK, port_source(FIELD_TH_DESTINATION_PORT), asked);
-	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), map);
+	chain->hook = HOOK_INET_PREROUTING;
+	rule = build_rule(b, chain, build_text(b, "a probe that lo has not sent out"), origin(c));
+	(void)match_probe(rule);
+	rule_verdict(rule, VERDICT_DROP, NULL);
+	compile_from_vip(c, chain, AF_INET, asked, map);
+	compile_from_vip(c, chain, AF_INET6, asked, map);
+}
+
+static void compile_out(struct compiler *c, const struct asked *asked)
+{
+	struct build *b = &c->build;
+	struct ruleset_chain *chain = build_chain(b, build_text(b, "no-probe"), origin(c));
+	const char *no_probe = chain->name;
+	struct ruleset_rule *rule;
+
+	compile_forgetting(c, chain, AF_INET, asked);
+	compile_forgetting(c, chain, AF_INET6, asked);
+	chain = build_chain(b, build_text(b, "probe-out"), origin(c));
+	chain->hook = HOOK_INET_REROUTE;
+	rule = build_rule(b, chain, NULL, origin(c));
+	match_probe(rule)->negate = true;
+	rule_verdict(rule, VERDICT_GOTO, no_probe);
+	compile_to_lo(c, chain, AF_INET, asked);
+	compile_to_lo(c, chain, AF_INET6, asked);
 }
 
 void compile_probes_back(struct compiler *c)
 {
-	struct build *b = &c->build;
-	struct ruleset_chain *chain;
 	struct ruleset_set *map;
 	struct ruleset_rule *rule;
-	const char *asked, *name;
+	struct asked asked;
+	const char *name;
 
 	if (c->plan->n_probes == 0)
 		return;
@@ -223,16 +358,7 @@ void compile_probes_back(struct compiler *c)
 		write_address(rule, &c->plan->probes[i].address, false);
 		rule_write(rule, FIELD_META_MARK, build_number(0));
 	}
-	asked = asked_map(c);
-	chain = build_chain(b, build_text(b, "probe-back"), origin(c));
-	chain->hook = HOOK_INET_PREROUTING;
-	rule = build_rule(b, chain, build_text(b, "a probe that lo has not sent out"), origin(c));
-	match_probe(rule);
-	rule_verdict(rule, VERDICT_DROP, NULL);
-	compile_from_vip(c, chain, AF_INET, asked, name);
-	compile_from_vip(c, chain, AF_INET6, asked, name);
-	chain = build_chain(b, build_text(b, "probe-out"), origin(c));
-	chain->hook = HOOK_INET_REROUTE;
-	compile_to_lo(c, chain, AF_INET, asked);
-	compile_to_lo(c, chain, AF_INET6, asked);
+	asked = make_asked(c);
+	compile_back(c, &asked, name);
+	compile_out(c, &asked);
 }

@@ -115,7 +115,9 @@ static int view_init(struct view *view, const struct ruleset_set *set, enum rule
 	}
 	if (!sorted)
 		qsort(view->elements, view->n, sizeof(*view->elements),
-			key == KEY_NUMBER || key == KEY_MARK ? compare_numbers : compare_bytes);
+			key == KEY_NUMBER || key == KEY_MARK || key == KEY_PRIORITY
+				? compare_numbers
+				: compare_bytes);
 	return 0;
 }
 

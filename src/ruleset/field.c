@@ -53,6 +53,7 @@ static const struct field fields[] = {
 		.format = FORMAT_ICMP_TYPE },
 	[FIELD_ICMP6_TYPE] = { "icmpv6 type", TRANSPORT(0, 1), .dependency = DEPENDS_ON_ICMP6,
 		.format = FORMAT_DECIMAL },
+	[FIELD_ICMP_ID_RAW] = { "@th,32,16", TRANSPORT(4, 2), .format = FORMAT_HEX },
 	[FIELD_ERROR_VERSION] = { "@th,64,8", TRANSPORT(8, 1), .format = FORMAT_HEX },
 	[FIELD_ERROR_FRAGMENT] = { "@th,112,16", TRANSPORT(14, 2), .format = FORMAT_HEX },
 	[FIELD_ERROR_PROTOCOL] = { "@th,136,8", TRANSPORT(17, 1), .format = FORMAT_HEX },
@@ -150,6 +151,10 @@ static const char *protocol_name(uint8_t protocol)
 static const char *icmp_type_name(uint8_t type)
 {
 	switch (type) {
+	case ICMP_ECHOREPLY:
+		return "echo-reply";
+	case ICMP_ECHO:
+		return "echo-request";
 	case ICMP_DEST_UNREACH:
 		return "destination-unreachable";
 	case ICMP_TIME_EXCEEDED:

@@ -21,6 +21,7 @@ enum {
 	TYPE_INET_SERVICE = 13,
 	TYPE_ICMP_TYPE = 14,
 	TYPE_MARK = 19,
+	TYPE_CLASSID = 23,
 	TYPE_BITS = 6,
 };
 
@@ -98,10 +99,14 @@ static const struct key keys[] = {
 		.parts = { { FORMAT_NUMBER, TYPE_INTEGER, 4 } } },
 	[KEY_MARK] = { "mark", .host_order = true, .n_parts = 1,
 		.parts = { { FORMAT_MARK, TYPE_MARK, 4 } } },
+	[KEY_PRIORITY] = { "classid", .host_order = true, .n_parts = 1,
+		.parts = { { FORMAT_PRIORITY, TYPE_CLASSID, 4 } } },
 	[KEY_ADDRESS] = { "ipv4_addr", .n_parts = 1, .parts = { ADDRESS } },
 	[KEY_ADDRESS6] = { "ipv6_addr", .n_parts = 1, .parts = { ADDRESS6 } },
 	[KEY_ICMP_TYPE] = { "icmp_type", .n_parts = 1,
 		.parts = { { FORMAT_ICMP_TYPE, TYPE_ICMP_TYPE, 1 } } },
+	[KEY_ICMP_ID] = { "@th,32,16", .is_typeof = true, .n_parts = 1,
+		.parts = { RAW(TRANSPORT, 32, 16) } },
 	[KEY_ND_TARGET] = { "@th,64,128", .is_typeof = true, .n_parts = 1,
 		.parts = { RAW(TRANSPORT, 64, 128) } },
 	[KEY_FLOW] = { "inet_proto . ipv4_addr . inet_service . ipv4_addr . inet_service",

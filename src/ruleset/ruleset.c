@@ -82,7 +82,7 @@ int ruleset_compare_keys(
 {
 	uint32_t x, y;
 
-	if (key != KEY_NUMBER && key != KEY_MARK)
+	if (key != KEY_NUMBER && key != KEY_MARK && key != KEY_PRIORITY)
 		return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 	memcpy(&x, a->bytes, sizeof(x));
 	memcpy(&y, b->bytes, sizeof(y));

@@ -70,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	target.check = &kinds[data[0] % ARRAY_SIZE(kinds)];
 	dialogue->target = &target;
+	dialogue->asked = target.address;
 	(void)dialogue_begin(dialogue);
 	feed(dialogue, data + 2, size - 2, (size_t)data[1] + 1);
 	free(dialogue);

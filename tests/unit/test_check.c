@@ -50,7 +50,7 @@ static void assert_history(const struct history *history)
 	for (size_t i = 0; history->outcomes[i]; i++) {
 		enum check_verdict before = state.verdict;
 		bool changed = check_decide(
-			&state, &check, outcome_of(history->outcomes[i]), (i + 1) * 1000000);
+			&state, &check, 0, outcome_of(history->outcomes[i]), (i + 1) * 1000000);
 
 		assert_int_equal(changed, before != state.verdict);
 		if ("?UD"[state.verdict] != history->verdicts[i])
@@ -77,13 +77,30 @@ static void test_flapping(void **test_state)
 	for (unsigned int falls = 1; falls < 10; falls++) {
 		unsigned int doubled = falls - 1 < CHECK_FLAP_MAX ? falls - 1 : CHECK_FLAP_MAX;
 
-		assert_true(check_decide(&state, &check, CHECK_TIMEOUT, now_us++));
-		assert_int_equal(check_rise_needed(&state, &check), 3u << doubled);
+		assert_true(check_decide(&state, &check, 0, CHECK_TIMEOUT, now_us++));
+		assert_int_equal(check_rise_needed(&state, &check, 0), 3u << doubled);
 		state.verdict = CHECK_UP;
 	}
 	now_us += UINT64_C(1000000) * CHECK_FLAP_SECONDS;
-	assert_true(check_decide(&state, &check, CHECK_TIMEOUT, now_us));
-	assert_int_equal(check_rise_needed(&state, &check), 3);
+	assert_true(check_decide(&state, &check, 0, CHECK_TIMEOUT, now_us));
+	assert_int_equal(check_rise_needed(&state, &check, 0), 3);
+}
+
+/* Who has fallen shows by each of its VIPs that it does well, and then so often as by one. */
+static void test_several_vips(void **test_state)
+{
+	const struct conf_check check = { .rise = 2, .fall = 2 };
+	struct check_state state = { .verdict = CHECK_UNKNOWN };
+
+	(void)test_state;
+	assert_true(check_decide(&state, &check, 3, CHECK_GOOD, 1));
+	assert_false(check_decide(&state, &check, 3, CHECK_TIMEOUT, 2));
+	assert_true(check_decide(&state, &check, 3, CHECK_TIMEOUT, 3));
+	for (unsigned int i = 0; i < 3; i++)
+		assert_false(check_decide(&state, &check, 3, CHECK_GOOD, 4 + i));
+	assert_true(check_decide(&state, &check, 3, CHECK_GOOD, 8));
+	assert_int_equal(check_rise_needed(&state, &check, 0), 2);
+	assert_int_equal(check_rise_needed(&state, &check, 1), 2);
 }
 
 static void test_names(void **state)
@@ -279,7 +296,9 @@ static void assert_says(const struct check_target *target, const char *part)
 {
 	static struct dialogue d;
 
-	d = (struct dialogue){ .target = target, .own = target->address, .own_port = 4000 };
+	d = (struct dialogue){
+		.target = target, .asked = target->address, .own = target->address, .own_port = 4000
+	};
 	assert_int_equal(dialogue_begin(&d), CHECK_PENDING);
 	if (!memmem(d.output, d.n_output, part, strlen(part)))
 		fail_msg("not in the request: %s", part);
@@ -311,6 +330,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_histories),
 		cmocka_unit_test(test_flapping),
+		cmocka_unit_test(test_several_vips),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_endless_line),

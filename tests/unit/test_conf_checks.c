@@ -65,7 +65,7 @@ static void test_defaults(void **state)
 	assert_false(conf->checks[1].tls);
 }
 
-/* By a VIP, unless that cannot be, or the file says otherwise. */
+/* By VIPs, unless that cannot be, or the file says otherwise. */
 static void test_ways(void **state)
 {
 	_cleanup_(conf_free_p) struct conf *conf = conf_of(SERVICES(WEB));
@@ -74,7 +74,7 @@ static void test_ways(void **state)
 	assert_false(conf->checks[0].by_address);
 	assert_false(conf->checks[1].by_address);
 	assert_true(conf->checks[2].by_address);
-	assert_true(conf->checks[3].by_address);
+	assert_false(conf->checks[3].by_address);
 	assert_true(conf->checks[2].tls && conf->checks[2].verify);
 	assert_string_equal(conf->checks[2].server_name, "sip.example.com");
 }

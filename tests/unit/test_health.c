@@ -247,12 +247,13 @@ static void test_closed(void **state)
 	assert_int_not_equal(plan->groups[0].tables[find(plan, 25)->table].slots[0], BUCKETS_NONE);
 }
 
-/* --- probes by a VIP ---------------------------------------------------------------------- */
+/* --- probes by VIPs ----------------------------------------------------------------------- */
 
 /* Members of both groups; 5 is this host. */
 #define PROBED                                                                                     \
 	TOP "checks = ( { name = \"own\"; type = \"tcp\"; probe = \"address\"; } );"               \
-	    "groups = ( { name = \"A\"; vips = [ \"2001:db8::1\", \"192.0.2.100\" ]; members = "   \
+	    "groups = ( { name = \"A\"; vips = [ \"2001:db8::1\", \"192.0.2.100\", "               \
+	    "\"192.0.2.104/30\" ]; members = "                                                     \
 	    "( " BALANCER(5) ", " PLAIN(6) ", " PLAIN(7) "); services = ( " PORT(                  \
 		    "a", "80") "check = \"tcp\"; members = [ \"fe5\", \"fe7\" ]; }, " PORT("b",    \
 		    "81") "check = \"own\"; } ); }, "                                              \
@@ -264,18 +265,27 @@ static void test_probes(void **state)
 {
 	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(PROBED);
 	_cleanup_(plan_free_p) struct plan *plan = plan_of(cluster, NULL);
-	const struct address vip_a = address_of("192.0.2.100"), vip_b = address_of("192.0.2.101");
+	static const char *const vips[] = { "192.0.2.100", "192.0.2.104", "192.0.2.105",
+		"192.0.2.106", "192.0.2.107", "192.0.2.101" };
 
 	/* Neither this host nor who is asked by its own address; a standby asks, too. */
 	assert_int_equal(plan->n_probes, 2);
 	assert_string_equal(plan->probes[0].member, "fe7");
-	assert_true(address_equal(&plan->probes[0].vip, &vip_a));
 	assert_true(mac_equal(&plan->probes[0].mac, &member_of(cluster, "fe7")->mac));
 	assert_int_equal(plan->probes[0].mark, PLAN_PROBE_MARK | 2);
 	assert_string_equal(plan->probes[1].group, "B");
 	assert_string_equal(plan->probes[1].member, "fe6");
-	assert_true(address_equal(&plan->probes[1].vip, &vip_b));
 	assert_int_equal(plan->probes[1].mark, PLAN_PROBE_MARK | 4);
+
+	/* No member has an address of IPv6: that VIP has a number, and is not asked. */
+	assert_int_equal(plan->n_probe_vips, ARRAY_SIZE(vips));
+	for (size_t i = 0; i < ARRAY_SIZE(vips); i++) {
+		const struct address vip = address_of(vips[i]);
+
+		assert_true(address_equal(&plan->probe_vips[i].address, &vip));
+		assert_int_equal(plan->probe_vips[i].priority,
+			PLAN_PROBE_PRIORITY + PLAN_PROBE_PRIORITY_STEP * (i + 1));
+	}
 	(void)state;
 }
 

@@ -28,6 +28,7 @@ enum check_outcome {
 	CHECK_TIMEOUT,     /* no answer, or not all of it, within the timeout */
 	CHECK_UNREACHABLE, /* no way to the host, or it is silent in ARP */
 	CHECK_CLOSED,      /* the connection ended before the answer did */
+	CHECK_STARTTLS,    /* smtp, pop3, imap: the server does not offer it, or not now */
 	CHECK_TLS,         /* no secure connection came about, or the certificate will not do */
 	CHECK_BANNER,      /* smtp, pop3, imap: it greets otherwise than a server that is well */
 	CHECK_ANSWER,      /* what came is no answer of this protocol, or not the expected one */

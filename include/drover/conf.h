@@ -101,6 +101,7 @@ struct conf_check {
 	bool by_address;   /* asks the member's own address, not a VIP */
 	bool udp;          /* sip, dns, send: by datagrams */
 	bool tls;          /* from the first byte on */
+	bool starttls;     /* smtp, pop3, imap: after a greeting in the clear; not with tls */
 	bool verify;       /* the certificate: by the system's authorities, for server_name */
 	char *server_name; /* NULL: none is told */
 	uint16_t port;     /* 0: the service's first */

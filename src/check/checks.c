@@ -88,9 +88,9 @@ static void write_text(FILE *file, const char *text)
 /* All that makes it another probe, or another verdict about the same answers. */
 static void write_check(FILE *file, const struct conf_check *check)
 {
-	fprintf(file, "%d %d %d %d %u %u %u %u %u ", (int)check->type, check->udp, check->tls,
-		check->verify, check->interval_ms, check->timeout_ms, check->rise, check->fall,
-		check->jitter);
+	fprintf(file, "%d %d %d %d %d %u %u %u %u %u ", (int)check->type, check->udp, check->tls,
+		check->starttls, check->verify, check->interval_ms, check->timeout_ms, check->rise,
+		check->fall, check->jitter);
 	for (size_t i = 0; i < check->n_statuses; i++)
 		fprintf(file, "%u-%u ", check->statuses[i].first, check->statuses[i].last);
 	write_text(file, check->server_name);
@@ -186,7 +186,7 @@ struct probe *checks_want(struct checks *checks, const struct check_target *targ
 	free(key.text);
 	if (!probe)
 		return NULL;
-	if (target->check->tls && !checks->trust)
+	if ((target->check->tls || target->check->starttls) && !checks->trust)
 		checks->trust = tls_trust_new();
 	probe->trust = checks->trust;
 	probe->wanted = true;

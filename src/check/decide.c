@@ -16,6 +16,8 @@ const char *check_outcome_name(enum check_outcome outcome)
 		return "unreachable";
 	case CHECK_CLOSED:
 		return "closed";
+	case CHECK_STARTTLS:
+		return "STARTTLS refused";
 	case CHECK_TLS:
 		return "TLS failed";
 	case CHECK_BANNER:

@@ -37,6 +37,18 @@ enum check_outcome dialogue_show(struct dialogue *d, size_t at, enum check_outco
 	return outcome;
 }
 
+void dialogue_note(struct dialogue *d, const char *text)
+{
+	snprintf(d->detail, sizeof(d->detail), "%s", text);
+}
+
+bool dialogue_begins(const struct dialogue *d, size_t at, const char *word)
+{
+	size_t length = strlen(word);
+
+	return d->n_input - at >= length && memcmp(d->input + at, word, length) == 0;
+}
+
 size_t dialogue_line_end(const struct dialogue *d, size_t at)
 {
 	const char *end = memchr(d->input + at, '\n', d->n_input - at);
@@ -55,30 +67,34 @@ enum check_outcome dialogue_wait(struct dialogue *d, bool end)
 
 /* --- servers that greet ----------------------------------------------------------------- */
 
-static bool begins(const struct dialogue *d, size_t at, const char *word)
-{
-	size_t length = strlen(word);
-
-	return d->n_input - at >= length && memcmp(d->input + at, word, length) == 0;
-}
-
 /* RFC 5321, 4.2: all lines but the last have a '-' behind the code. */
-static enum check_outcome hear_smtp(struct dialogue *d, bool end)
+enum check_outcome dialogue_hear_reply(struct dialogue *d, bool end, const char *code,
+	enum check_outcome otherwise, size_t *ret_end)
 {
 	size_t at = 0, next;
 
 	while ((next = dialogue_line_end(d, at)) > 0) {
-		if (!begins(d, at, "220") || next - at < 5)
-			return dialogue_show(d, at, CHECK_BANNER);
+		if (!dialogue_begins(d, at, code) || next - at < 5)
+			return dialogue_show(d, at, otherwise);
 		if (d->input[at + 3] == ' ' || d->input[at + 3] == '\r') {
-			dialogue_say(d, "QUIT\r\n");
+			*ret_end = next;
 			return CHECK_GOOD;
 		}
 		if (d->input[at + 3] != '-')
-			return dialogue_show(d, at, CHECK_BANNER);
+			return dialogue_show(d, at, otherwise);
 		at = next;
 	}
 	return dialogue_wait(d, end);
+}
+
+static enum check_outcome hear_smtp(struct dialogue *d, bool end)
+{
+	size_t heard = 0;
+	enum check_outcome outcome = dialogue_hear_reply(d, end, "220", CHECK_BANNER, &heard);
+
+	if (outcome == CHECK_GOOD)
+		dialogue_say(d, "QUIT\r\n");
+	return outcome;
 }
 
 static enum check_outcome hear_greeting(
@@ -86,7 +102,7 @@ static enum check_outcome hear_greeting(
 {
 	if (dialogue_line_end(d, 0) == 0)
 		return dialogue_wait(d, end);
-	if (!begins(d, 0, greeting) && !begins(d, 0, other))
+	if (!dialogue_begins(d, 0, greeting) && !dialogue_begins(d, 0, other))
 		return dialogue_show(d, 0, CHECK_BANNER);
 	dialogue_say(d, "%s", farewell);
 	return CHECK_GOOD;
@@ -138,6 +154,9 @@ enum check_outcome dialogue_begin(struct dialogue *d)
 	case CONF_CHECK_SMTP:
 	case CONF_CHECK_POP3:
 	case CONF_CHECK_IMAP:
+		if (d->target->check->starttls && d->stage == DIALOGUE_HANDSHAKE)
+			dialogue_begin_secured(d);
+		break;
 	case CONF_CHECK_EXEC:
 	case N_CONF_CHECK_TYPES:
 		break;
@@ -149,6 +168,8 @@ enum check_outcome dialogue_hear(struct dialogue *d, bool end)
 {
 	d->n_output = 0;
 	d->detail[0] = '\0';
+	if (d->target->check->starttls)
+		return dialogue_hear_starttls(d, end);
 	switch (d->target->check->type) {
 	case CONF_CHECK_SMTP:
 		return hear_smtp(d, end);

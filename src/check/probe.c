@@ -141,21 +141,24 @@ static enum check_outcome shake(struct probe *probe)
 
 	if (outcome != CHECK_GOOD)
 		return outcome;
-	probe->secured = true;
+	probe->shaking = false;
 	return begin_dialogue(probe);
+}
+
+static enum check_outcome secure(struct probe *probe)
+{
+	const struct conf_check *check = probe->report.target.check;
+
+	probe->session = probe->trust ? tls_session_new(probe->trust, check, probe->fd) : NULL;
+	probe->shaking = probe->session;
+	return probe->session ? shake(probe) : outcome_of(probe, ENOMEM);
 }
 
 /* Connected. */
 static enum check_outcome begin_talk(struct probe *probe)
 {
-	const struct conf_check *check = probe->report.target.check;
-
 	probe->connected = true;
-	probe->secured = !check->tls;
-	if (probe->secured)
-		return begin_dialogue(probe);
-	probe->session = probe->trust ? tls_session_new(probe->trust, check, probe->fd) : NULL;
-	return probe->session ? shake(probe) : outcome_of(probe, ENOMEM);
+	return probe->report.target.check->tls ? secure(probe) : begin_dialogue(probe);
 }
 
 /*
@@ -279,6 +282,10 @@ static enum check_outcome hear(struct probe *probe)
 			return outcome_of(probe, errno);
 		dialogue->n_input = used + (size_t)n;
 		outcome = dialogue_hear(dialogue, stream && n == 0);
+		if (outcome == CHECK_PENDING)
+			outcome = say(probe);
+		if (outcome == CHECK_PENDING && dialogue->stage == DIALOGUE_HANDSHAKE)
+			return secure(probe);
 	}
 	memcpy(probe->detail, dialogue->detail, sizeof(probe->detail));
 	if (outcome == CHECK_GOOD)
@@ -292,7 +299,7 @@ enum check_outcome probe_handle(struct probe *probe)
 		return command_handle(probe);
 	if (!probe->connected)
 		return finish_connect(probe);
-	return probe->secured ? hear(probe) : shake(probe);
+	return probe->shaking ? shake(probe) : hear(probe);
 }
 
 void probe_end(struct probe *probe)
@@ -301,6 +308,7 @@ void probe_end(struct probe *probe)
 		return command_end(probe);
 	tls_session_free(probe->session);
 	probe->session = NULL;
+	probe->shaking = false;
 	if (probe->fd >= 0)
 		close(probe->fd);
 	probe->fd = -1;

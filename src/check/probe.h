@@ -42,7 +42,7 @@ struct probe {
 	bool connected;
 	struct tls_trust *trust;     /* that of all */
 	struct tls_session *session; /* NULL: it goes without TLS, or does not go yet */
-	bool secured;                /* the handshake is done, or there is none */
+	bool shaking;                /* the handshake of that is under way */
 	struct dialogue *dialogue;   /* NULL: none is under way */
 };
 

@@ -84,13 +84,32 @@ static void read_tls(struct reader *reader, const config_setting_t *setting, voi
 			"tls needs a check that goes over TCP");
 }
 
+static void read_starttls(struct reader *reader, const config_setting_t *setting, void *object)
+{
+	struct conf_check *check = object;
+
+	check->starttls = config_setting_get_bool(setting);
+	if (check->starttls && check->type != CONF_CHECK_SMTP && check->type != CONF_CHECK_POP3 &&
+		check->type != CONF_CHECK_IMAP)
+		fault_add(reader, reader_locate(reader, setting),
+			"only checks of the types smtp, pop3 and imap have starttls");
+	else if (check->starttls && check->tls)
+		fault_add(reader, reader_locate(reader, setting),
+			"starttls excludes tls: the connection is secured once");
+}
+
+static bool is_secured(const struct conf_check *check)
+{
+	return check->tls || check->starttls;
+}
+
 static void read_verify(struct reader *reader, const config_setting_t *setting, void *object)
 {
 	struct conf_check *check = object;
 
 	check->verify = config_setting_get_bool(setting);
-	if (check->verify && !check->tls)
-		fault_add(reader, reader_locate(reader, setting), "verify needs tls");
+	if (check->verify && !is_secured(check))
+		fault_add(reader, reader_locate(reader, setting), "verify needs tls or starttls");
 }
 
 static void read_port(struct reader *reader, const config_setting_t *setting, void *object)
@@ -195,10 +214,11 @@ static void read_server_name(struct reader *reader, const config_setting_t *sett
 {
 	struct conf_check *check = object;
 
-	if (check->tls)
+	if (is_secured(check))
 		read_word(reader, setting, true, &check->server_name);
 	else
-		fault_add(reader, reader_locate(reader, setting), "server_name needs tls");
+		fault_add(reader, reader_locate(reader, setting),
+			"server_name needs tls or starttls");
 }
 
 static void read_query(struct reader *reader, const config_setting_t *setting, void *object)
@@ -311,6 +331,7 @@ void check_read(struct reader *reader, const config_setting_t *setting, void *ob
 		{ "probe", VALUE_TEXT, 0, read_probe },
 		{ "transport", VALUE_TEXT, 0, read_transport },
 		{ "tls", VALUE_BOOLEAN, 0, read_tls },
+		{ "starttls", VALUE_BOOLEAN, 0, read_starttls },
 		{ "verify", VALUE_BOOLEAN, 0, read_verify },
 		{ "server_name", VALUE_TEXT, 0, read_server_name },
 		{ "port", VALUE_NUMBER, 0, read_port },

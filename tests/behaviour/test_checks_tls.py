@@ -3,9 +3,13 @@
 import signal
 import subprocess
 
+import pytest
+
 from lab import wait_until
 from lab.answering import Server
 from test_checks import checks_of, launch, services_of, states, wait_outcomes
+
+GREETING = [("smtp", 25), ("pop3", 110), ("imap", 143)]
 
 
 def certificate(folder, name="www.example.com"):
@@ -54,3 +58,64 @@ def test_verified(make_lab, tmp_path):
     lab.start("fe5")
     wait_outcomes(lab["fe5"], {"s0": "TLS failed"})
     assert "NOT trusted" in states(lab["fe5"])["s0"]["detail"]
+
+
+# --- after a greeting in the clear ----------------------------------------------------------
+
+def launch_starttls(make_lab, *others, **settings):
+    checks = [(kind, port, {"starttls": True, "port": port} | settings) for kind, port in GREETING]
+    checks += [(kind, port, {"port": port} | more) for kind, port, more in others]
+    lab = launch(make_lab, checks_of(*checks), services_of(*checks))
+    return lab, [f"s{number}" for number in range(len(GREETING))]
+
+
+def serve_starttls(lab, file, mood="well"):
+    ports = [f"{kind}:{port}" for kind, port in GREETING]
+    return Server(lab["fe6"], lab.address("fe6"), *ports, mood=mood, starttls=file)
+
+
+def test_starttls(make_lab, tmp_path):
+    """Secured on request; and servers that are absent, hung, and ill."""
+    lab, names = launch_starttls(make_lab, server_name="www.example.com")
+    node, file = lab["fe5"], certificate(tmp_path)
+    lab.start("fe5")
+    wait_outcomes(node, dict.fromkeys(names, "refused"))
+    server = serve_starttls(lab, file)
+    wait_outcomes(node, dict.fromkeys(names, "good"))
+    server.signal(signal.SIGSTOP)
+    wait_outcomes(node, dict.fromkeys(names, "timeout"))
+    server.signal(signal.SIGCONT)
+    server.end()
+    serve_starttls(lab, file, "ill")
+    wait_outcomes(node, dict.fromkeys(names, "unexpected banner"))
+
+
+def test_starttls_not_offered(make_lab, tmp_path):
+    """Servers that are well but for that; what asks for nothing more finds them well."""
+    lab, names = launch_starttls(make_lab, ("smtp", 25, {}))
+    serve_starttls(lab, certificate(tmp_path), "plain")
+    lab.start("fe5")
+    wait_outcomes(lab["fe5"], dict.fromkeys(names, "STARTTLS refused") | {"s3": "good"})
+    details = [states(lab["fe5"])[name]["detail"] for name in names]
+    assert details == ["not offered", "-ERR no", "a BAD no"]
+    assert "is down: STARTTLS refused, not offered after" in lab["fe5"].log()
+
+
+@pytest.mark.parametrize("mood, detail", [("injecting", "text in the clear behind the go-ahead"),
+                                          ("late", "An unexpected TLS packet was received.")])
+def test_answers_in_the_clear(make_lab, tmp_path, mood, detail):
+    """What somebody on the wire says behind the go-ahead is not taken for what came secured."""
+    lab, names = launch_starttls(make_lab)
+    serve_starttls(lab, certificate(tmp_path), mood)
+    lab.start("fe5")
+    wait_outcomes(lab["fe5"], dict.fromkeys(names, "TLS failed"))
+    assert {states(lab["fe5"])[name]["detail"] for name in names} == {detail}
+
+
+def test_starttls_verified(make_lab, tmp_path):
+    """A certificate that no authority has signed."""
+    lab, names = launch_starttls(make_lab, verify=True, server_name="www.example.com")
+    serve_starttls(lab, certificate(tmp_path))
+    lab.start("fe5")
+    wait_outcomes(lab["fe5"], dict.fromkeys(names, "TLS failed"))
+    assert all("NOT trusted" in states(lab["fe5"])[name]["detail"] for name in names)

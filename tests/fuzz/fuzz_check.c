@@ -21,6 +21,9 @@ static const struct conf_check kinds[] = {
 	{ .type = CONF_CHECK_DNS },
 	{ .type = CONF_CHECK_SEND, .send = word, .expect = word },
 	{ .type = CONF_CHECK_ICMP },
+	{ .type = CONF_CHECK_SMTP, .starttls = true },
+	{ .type = CONF_CHECK_POP3, .starttls = true },
+	{ .type = CONF_CHECK_IMAP, .starttls = true },
 };
 
 static void check_result(const struct dialogue *dialogue, enum check_outcome outcome)
@@ -32,6 +35,16 @@ static void check_result(const struct dialogue *dialogue, enum check_outcome out
 	for (const char *at = dialogue->detail; *at; at++)
 		if (!isascii((unsigned char)*at) || !isprint((unsigned char)*at))
 			abort();
+}
+
+/* As if the handshake had been made: what was heard before must be forgotten. */
+static void secure(struct dialogue *dialogue)
+{
+	if (dialogue->n_input > 0)
+		abort();
+	(void)dialogue_begin(dialogue);
+	if (dialogue->n_output == 0 || dialogue->stage != DIALOGUE_SECURED)
+		abort();
 }
 
 /* As it comes from a socket: piece by piece, or datagram by datagram. */
@@ -53,6 +66,8 @@ static void feed(struct dialogue *dialogue, const uint8_t *data, size_t size, si
 		check_result(dialogue, outcome);
 		if (outcome != CHECK_PENDING)
 			return;
+		if (dialogue->stage == DIALOGUE_HANDSHAKE)
+			secure(dialogue);
 	}
 	if (stream)
 		check_result(dialogue, dialogue_hear(dialogue, true));

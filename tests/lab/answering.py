@@ -1,7 +1,8 @@
 """Servers that answer as mail, web, SIP and DNS servers do, well or badly.
 
 As a program: `answering.py MOOD ADDRESS OWN-ADDRESS KIND:PORT...`. It prints "ready" once it
-listens on all. $ANSWERING_TLS is a file with key and certificate: what goes over TCP is secured.
+listens on all. $ANSWERING_TLS is a file with key and certificate: what goes over TCP is secured,
+or, if $ANSWERING_STARTTLS is set, those that greet in the clear are when they are asked to be.
 """
 
 import asyncio
@@ -14,6 +15,14 @@ GREETINGS = {
     "pop3": {"well": b"+OK ready\r\n", "ill": b"-ERR busy\r\n"},
     "imap": {"well": b"* OK ready\r\n", "ill": b"* BYE busy\r\n"},
     "tcp": {"well": b"", "ill": b""},
+}
+
+# How these are asked for TLS, their refusal and their go-ahead; a question then, and the answer.
+SECURING = {
+    "smtp": (b"STARTTLS\r\n", b"502 no\r\n", b"220 go ahead\r\n", b"EHLO [", b"250 fe\r\n"),
+    "pop3": (b"STLS\r\n", b"-ERR no\r\n", b"+OK go ahead\r\n", b"QUIT", b"+OK bye\r\n"),
+    "imap": (b"a STARTTLS\r\n", b"a BAD no\r\n", b"a OK go ahead\r\n", b"b LOGOUT",
+             b"* BYE\r\nb OK bye\r\n"),
 }
 
 
@@ -53,15 +62,39 @@ ANSWERS = {"http": http, "sip": sip, "dns": dns, "send": send}
 async def talk(kind, mood, address, reader, writer):
     try:
         await answer(kind, mood, address, reader, writer)
-    except ConnectionError:
-        pass  # a check may end with a reset
+    except (ConnectionError, ssl.SSLError):
+        pass  # a check may end with a reset, or refuse what it is told
     writer.close()
+
+
+async def secure(kind, mood, reader, writer):
+    """Goes on behind the greeting. Moods: well; "plain" cannot; two have somebody on the wire who
+    answers in the clear what is asked later: "injecting" with the go-ahead, "late" when the
+    handshake has begun. What is secured is then not answered."""
+    request, refusal, go_ahead, question, answered = SECURING[kind]
+    if kind == "smtp" and (await reader.readline()).startswith(b"EHLO ["):
+        offer = b"HELP" if mood == "plain" else b"STARTTLS"
+        writer.write(b"250-fe\r\n250-SIZE\r\n250 %s\r\n" % offer)
+    if await reader.readline() != request or mood == "plain":
+        writer.write(refusal)
+        return
+    writer.write(go_ahead + (answered if mood == "injecting" else b""))
+    if mood == "late":
+        await reader.read(1)
+        writer.write(answered)
+    await writer.start_tls(secured())
+    if (await reader.readline()).startswith(question) and mood == "well":
+        writer.write(answered)
+    await reader.read(1000)
 
 
 async def answer(kind, mood, address, reader, writer):
     if kind in GREETINGS:
-        writer.write(GREETINGS[kind][mood])
-        await reader.read(1000)
+        writer.write(GREETINGS[kind].get(mood, GREETINGS[kind]["well"]))
+        if "ANSWERING_STARTTLS" in os.environ and kind in SECURING and mood != "ill":
+            await secure(kind, mood, reader, writer)
+        else:
+            await reader.read(1000)
     else:
         request = await reader.read(65536)
         if request and kind == "dns":
@@ -100,7 +133,8 @@ async def serve(mood, address, itself, *ports):
 
         def accept(reader, writer, kind=kind):
             return talk(kind, mood, itself, reader, writer)
-        await asyncio.start_server(accept, address, int(port), ssl=secured())
+        at_once = None if "ANSWERING_STARTTLS" in os.environ else secured()
+        await asyncio.start_server(accept, address, int(port), ssl=at_once)
         if kind in ANSWERS:
             await loop.create_datagram_endpoint(
                 lambda kind=kind: Datagrams(kind, mood, itself), (address, int(port)))
@@ -112,11 +146,13 @@ class Server:
     """Such a server on an address of a host; end() it, or let the host do so.
 
     itself: the address by which a SIP server knows itself (default: the one it listens on).
-    tls: a file of its key and certificate: what goes over TCP is secured.
+    tls: a file of its key and certificate: what goes over TCP is secured. starttls: the same,
+    secured when it is asked to be.
     """
 
-    def __init__(self, host, address, *ports, mood="well", itself=None, tls=None):
-        environment = ["env", f"ANSWERING_TLS={tls}"] if tls else []
+    def __init__(self, host, address, *ports, mood="well", itself=None, tls=None, starttls=None):
+        environment = ["env", f"ANSWERING_TLS={tls or starttls}"] if tls or starttls else []
+        environment += ["ANSWERING_STARTTLS=1"] if starttls else []
         self.process = host.popen(*environment, "/usr/bin/python3", __file__, mood, address,
                                   itself or address, *ports, stdout=True)
         self.process.read_line(20, expected="ready")

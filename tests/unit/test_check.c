@@ -216,6 +216,132 @@ static void test_answers(void **state)
 	}
 }
 
+/* --- STARTTLS --------------------------------------------------------------------------------- */
+
+/*
+ * What a server says, piece by piece, and what it is told before each but the first; "TLS" stands
+ * for the handshake. Then how it ends, and what it is told at last.
+ */
+struct securing {
+	enum conf_check_type type;
+	const char *pieces[12];
+	enum check_outcome outcome;
+	const char *detail;
+};
+
+#define EHLO     "EHLO [192.0.2.5]\r\n"
+#define ESMTP    "220-fe\r\n220 ESMTP\r\n", EHLO
+#define OFFERED  ESMTP, "250-fe\r\n250-HELP\r\n250 StartTLS\r\n", "STARTTLS\r\n"
+#define SECURED  OFFERED, "220 go\r\n", "TLS" EHLO
+#define POP_TLS  "+OK fe\r\n", "STLS\r\n"
+#define IMAP_TLS "* OK fe\r\n", "a STARTTLS\r\n"
+#define IN_CLEAR "text in the clear behind the go-ahead"
+
+static const struct securing securings[] = {
+	{ CONF_CHECK_SMTP, { SECURED, "250-fe\r\n250 HELP\r\n", "QUIT\r\n" }, CHECK_GOOD, "" },
+	{ CONF_CHECK_SMTP, { "554 fe\r\n" }, CHECK_BANNER, "554 fe" },
+	{ CONF_CHECK_SMTP, { ESMTP, "502 what?\r\n" }, CHECK_ANSWER, "502 what?" },
+	{ CONF_CHECK_SMTP, { ESMTP, "250-fe\r\n250 HELP\r\n" }, CHECK_STARTTLS, "not offered" },
+	{ CONF_CHECK_SMTP, { ESMTP, "250 fe\r\n" }, CHECK_STARTTLS, "not offered" },
+	{ CONF_CHECK_SMTP, { ESMTP, "250 STARTTLS\r\n" }, CHECK_STARTTLS, "not offered" },
+	{ CONF_CHECK_SMTP, { ESMTP, "250-fe\r\n250 STARTTLSX\r\n" }, CHECK_STARTTLS, NULL },
+	{ CONF_CHECK_SMTP, { OFFERED, "454 no key\r\n" }, CHECK_STARTTLS, "454 no key" },
+	{ CONF_CHECK_SMTP, { SECURED, "421 busy\r\n" }, CHECK_ANSWER, "421 busy" },
+	{ CONF_CHECK_POP3, { POP_TLS, "+OK go\r\n", "TLSQUIT\r\n", "+OK\r\n" }, CHECK_GOOD, "" },
+	{ CONF_CHECK_POP3, { "-ERR busy\r\n" }, CHECK_BANNER, "-ERR busy" },
+	{ CONF_CHECK_POP3, { POP_TLS, "-ERR what?\r\n" }, CHECK_STARTTLS, "-ERR what?" },
+	{ CONF_CHECK_POP3, { POP_TLS, "+OK\r\n", "TLSQUIT\r\n", "-ERR\r\n" }, CHECK_ANSWER,
+		"-ERR" },
+	{ CONF_CHECK_IMAP, { IMAP_TLS, "a OK go\r\n", "TLSb LOGOUT\r\n", "* BYE\r\nb OK\r\n" },
+		CHECK_GOOD, "" },
+	{ CONF_CHECK_IMAP,
+		{ IMAP_TLS, "* NOTE\r\n", "", "a OK\r\n", "TLSb LOGOUT\r\n", "b OK\r\n" },
+		CHECK_GOOD, "" },
+	{ CONF_CHECK_IMAP, { "* BYE busy\r\n" }, CHECK_BANNER, "* BYE busy" },
+	{ CONF_CHECK_IMAP, { IMAP_TLS, "a BAD what?\r\n" }, CHECK_STARTTLS, "a BAD what?" },
+	{ CONF_CHECK_IMAP, { "* PREAUTH fe\r\n", "a STARTTLS\r\n", "a BAD no\r\n" }, CHECK_STARTTLS,
+		"a BAD no" },
+	/* An answer behind the go-ahead is no answer that came secured, nor is the begin of one. */
+	{ CONF_CHECK_SMTP, { OFFERED, "220 go\r\n250 fe\r\n" }, CHECK_TLS, IN_CLEAR },
+	{ CONF_CHECK_SMTP, { OFFERED, "220 go\r\n2" }, CHECK_TLS, IN_CLEAR },
+	{ CONF_CHECK_POP3, { POP_TLS, "+OK go\r\n+OK\r\n" }, CHECK_TLS, IN_CLEAR },
+	{ CONF_CHECK_IMAP, { IMAP_TLS, "a OK go\r\n* BYE\r\nb OK\r\n" }, CHECK_TLS, IN_CLEAR },
+	/* Nor does anyone answer what was not asked yet. */
+	{ CONF_CHECK_SMTP, { "220 fe\r\n250 STARTTLS\r\n" }, CHECK_ANSWER, "250 STARTTLS" },
+	{ CONF_CHECK_SMTP, { ESMTP, "250-fe\r\n250 STARTTLS\r\n220 go\r\n" }, CHECK_ANSWER,
+		"220 go" },
+	{ CONF_CHECK_POP3, { "+OK fe\r\n+OK go\r\n" }, CHECK_ANSWER, "+OK go" },
+	{ CONF_CHECK_IMAP, { "* OK fe\r\na OK go\r\n" }, CHECK_ANSWER, "a OK go" },
+};
+
+/* Returns what the server is told next: with "TLS" before it if the handshake is to be made. */
+static const char *told(struct dialogue *d, char text[static 64])
+{
+	bool shakes = d->stage == DIALOGUE_HANDSHAKE;
+
+	if (shakes) {
+		assert_int_equal(d->n_output, 0);
+		assert_int_equal(d->n_input, 0);
+		assert_int_equal(dialogue_begin(d), CHECK_PENDING);
+	}
+	snprintf(text, 64, "%s%.*s", shakes ? "TLS" : "", (int)d->n_output, d->output);
+	return text;
+}
+
+/* Each piece comes byte by byte, or whole: that may not matter. */
+static void assert_securing(const struct securing *securing, bool whole)
+{
+	static struct dialogue d;
+	const struct conf_check check = { .type = securing->type, .starttls = true };
+	const struct check_target target = { .check = &check };
+	enum check_outcome outcome = CHECK_PENDING;
+	char text[64];
+
+	d = (struct dialogue){ .target = &target };
+	assert_int_equal(address_parse("192.0.2.5", &d.own), 0);
+	assert_int_equal(dialogue_begin(&d), CHECK_PENDING);
+	assert_int_equal(d.n_output, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(securing->pieces) && securing->pieces[i]; i += 2) {
+		const char *piece = securing->pieces[i], *next = securing->pieces[i + 1];
+		size_t step = whole ? strlen(piece) : 1;
+
+		for (size_t at = 0; piece[at] && outcome == CHECK_PENDING; at += step) {
+			memcpy(d.input + d.n_input, piece + at, step);
+			d.n_input += step;
+			outcome = dialogue_hear(&d, false);
+		}
+		assert_string_equal(told(&d, text), next ? next : "");
+	}
+	if (outcome != securing->outcome)
+		fail_msg("%zu: %s", (size_t)(securing - securings), check_outcome_name(outcome));
+	if (securing->detail)
+		assert_string_equal(d.detail, securing->detail);
+}
+
+static void test_securing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(securings); i++)
+		assert_securing(&securings[i], true);
+	/* Those behind must come whole: what comes after the go-ahead is the handshake's. */
+	for (size_t i = 0; i < ARRAY_SIZE(securings) && securings[i].outcome != CHECK_TLS; i++)
+		assert_securing(&securings[i], false);
+}
+
+/* The end of what comes is no answer, wherever it is. */
+static void test_securing_closed(void **state)
+{
+	static struct dialogue d;
+	const struct conf_check check = { .type = CONF_CHECK_IMAP, .starttls = true };
+	const struct check_target target = { .check = &check };
+
+	(void)state;
+	for (int stage = DIALOGUE_GREETING; stage <= DIALOGUE_SECURED; stage++) {
+		d = (struct dialogue){ .target = &target, .stage = (enum dialogue_stage)stage };
+		assert_int_equal(dialogue_hear(&d, true), CHECK_CLOSED);
+	}
+}
+
 /* Who never ends a line is not waited for until the timeout. */
 static void test_endless_line(void **state)
 {
@@ -333,6 +459,8 @@ int main(void)
 		cmocka_unit_test(test_several_vips),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_securing),
+		cmocka_unit_test(test_securing_closed),
 		cmocka_unit_test(test_endless_line),
 		cmocka_unit_test(test_dns),
 		cmocka_unit_test(test_icmp),

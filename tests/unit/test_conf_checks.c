@@ -10,7 +10,9 @@
 	" { name = \"quick\"; type = \"dns\"; interval = 0.5; },"                                  \
 	" { name = \"stream\"; type = \"sip\"; transport = \"tcp\"; probe = \"address\"; "         \
 	"tls = true; verify = true; server_name = \"sip.example.com\"; },"                         \
-	" { name = \"echo\"; type = \"icmp\"; } ); "
+	" { name = \"echo\"; type = \"icmp\"; },"                                                  \
+	" { name = \"mail\"; type = \"imap\"; starttls = true; verify = true; "                    \
+	"server_name = \"mail.example.com\"; } ); "
 #define SERVICE(name, port, more)                                                                  \
 	"{ name = \"" name "\"; protocol = \"tcp\"; ports = \"" port "\"; " more " }"
 
@@ -28,7 +30,7 @@ static void test_settings(void **state)
 	const struct conf_check *check = check_of(conf, 0);
 
 	(void)state;
-	assert_int_equal(conf->n_checks, 4);
+	assert_int_equal(conf->n_checks, 5);
 	assert_string_equal(check->name, "web");
 	assert_int_equal(check->type, CONF_CHECK_HTTP);
 	assert_string_equal(check->path, "/health");
@@ -77,6 +79,9 @@ static void test_ways(void **state)
 	assert_false(conf->checks[3].by_address);
 	assert_true(conf->checks[2].tls && conf->checks[2].verify);
 	assert_string_equal(conf->checks[2].server_name, "sip.example.com");
+	assert_false(conf->checks[2].starttls);
+	assert_true(conf->checks[4].starttls && conf->checks[4].verify && !conf->checks[4].tls);
+	assert_string_equal(conf->checks[4].server_name, "mail.example.com");
 }
 
 /* A type's name is a check of its own, one for all services; a check of this name comes first. */
@@ -87,7 +92,7 @@ static void test_by_type(void **state)
 			"check = \"smtp\";") ", " SERVICE("c", "80", "check = \"web\";")));
 
 	(void)state;
-	assert_int_equal(conf->n_checks, 5);
+	assert_int_equal(conf->n_checks, 6);
 	assert_ptr_equal(check_of(conf, 0), check_of(conf, 1));
 	assert_int_equal(check_of(conf, 0)->type, CONF_CHECK_SMTP);
 	assert_string_equal(conf->groups[0].services[0].check, "smtp");

@@ -137,6 +137,12 @@ enum cluster_role {
  * configuration says election = "always", -ENOMEM.
  */
 int cluster_set_role(struct cluster *cluster, const char *group, enum cluster_role role);
+
+/*
+ * Until the configuration is replaced, election = "always" is as "manual": the roles stay, and
+ * can be changed. Without that election it does nothing. Returns 0 or -ENOMEM.
+ */
+int cluster_relieve(struct cluster *cluster);
 enum cluster_role cluster_role(const struct cluster *cluster, const struct conf_group *group);
 
 /*

@@ -29,6 +29,7 @@ struct cluster {
 	size_t n_overrides;
 	struct duty *duties; /* in groups where this node is not standby */
 	size_t n_duties;
+	bool relieved; /* of election = "always" */
 	struct health health;
 	bool health_is_news; /* it is not decided yet what follows */
 };
@@ -127,13 +128,18 @@ bool cluster_is_balancer(const struct cluster *cluster, const struct conf_group 
 	return self && self->balancer;
 }
 
+static bool is_always_active(const struct cluster *cluster)
+{
+	return cluster->conf->election == CONF_ELECTION_ALWAYS && !cluster->relieved;
+}
+
 enum cluster_role cluster_role(const struct cluster *cluster, const struct conf_group *group)
 {
 	const struct duty *duty = find_duty(cluster, group->name);
 
 	if (!cluster_is_balancer(cluster, group))
 		return ROLE_STANDBY;
-	if (cluster->conf->election == CONF_ELECTION_ALWAYS)
+	if (is_always_active(cluster))
 		return ROLE_ACTIVE;
 	return duty ? duty->role : ROLE_STANDBY;
 }
@@ -150,7 +156,7 @@ int cluster_set_role(struct cluster *cluster, const char *name, enum cluster_rol
 		return -EPERM;
 	if (cluster_role(cluster, group) == role)
 		return 0;
-	if (cluster->conf->election == CONF_ELECTION_ALWAYS)
+	if (is_always_active(cluster))
 		return -EBUSY;
 	if (role == ROLE_STANDBY) {
 		remove_duty(cluster, duty);
@@ -170,6 +176,31 @@ void cluster_set_epoch(struct cluster *cluster, const char *group, uint64_t epoc
 
 	if (duty)
 		duty->epoch = epoch;
+}
+
+static int set_active(struct cluster *cluster, const char *group)
+{
+	struct duty *duty = find_duty(cluster, group);
+
+	if (!duty)
+		return add_duty(cluster, group, ROLE_ACTIVE);
+	duty->role = ROLE_ACTIVE;
+	return 0;
+}
+
+int cluster_relieve(struct cluster *cluster)
+{
+	const struct conf *conf = cluster->conf;
+	int r = 0;
+
+	if (!is_always_active(cluster))
+		return 0;
+	for (size_t i = 0; r == 0 && i < conf->n_groups; i++)
+		if (cluster_is_balancer(cluster, &conf->groups[i]))
+			r = set_active(cluster, conf->groups[i].name);
+	if (r == 0)
+		cluster->relieved = true;
+	return r;
 }
 
 uint64_t cluster_epoch(const struct cluster *cluster, const struct conf_group *group)
@@ -383,6 +414,7 @@ struct conf *cluster_replace_conf(struct cluster *cluster, struct conf *conf)
 	struct conf *old = cluster->conf;
 
 	cluster->conf = conf;
+	cluster->relieved = false;
 
 	for (size_t i = cluster->n_neighbours; i-- > 0;)
 		if (!conf_has_address(conf, &cluster->neighbours[i].address))

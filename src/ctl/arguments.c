@@ -113,6 +113,14 @@ static int add_truth(json_t *request, const char *key, bool truth)
 	return json_object_set_new(request, key, json_boolean(truth)) < 0 ? -ENOMEM : 0;
 }
 
+int arguments_standby(int argument_count, char **arguments, json_t *request, char **reterr_why)
+{
+	bool force = take_option(&argument_count, arguments, "--force");
+	int r = arguments_group(argument_count, arguments, request, reterr_why);
+
+	return r < 0 || !force ? r : add_truth(request, "force", true);
+}
+
 int arguments_drain(int argument_count, char **arguments, json_t *request, char **reterr_why)
 {
 	bool wait = take_option(&argument_count, arguments, "--wait");

@@ -7,6 +7,7 @@
 
 int arguments_none(int argument_count, char **arguments, json_t *request, char **reterr_why);
 int arguments_group(int argument_count, char **arguments, json_t *request, char **reterr_why);
+int arguments_standby(int argument_count, char **arguments, json_t *request, char **reterr_why);
 int arguments_member(int argument_count, char **arguments, json_t *request, char **reterr_why);
 int arguments_drain(int argument_count, char **arguments, json_t *request, char **reterr_why);
 int arguments_flows(int argument_count, char **arguments, json_t *request, char **reterr_why);

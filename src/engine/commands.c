@@ -30,7 +30,8 @@ static json_t *command_activate(struct engine *engine, const json_t *request)
 static json_t *command_standby(struct engine *engine, const json_t *request)
 {
 	takeover_cancel(engine, "standby was asked for meanwhile");
-	return roles_set(engine, argument(request, "group"), ROLE_STANDBY);
+	return roles_set(engine, argument(request, "group"), ROLE_STANDBY,
+		json_is_true(json_object_get(request, "force")));
 }
 
 /* --- members ----------------------------------------------------------------------- */

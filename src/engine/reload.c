@@ -59,18 +59,6 @@ static void forget_members(struct engine *engine, const struct conf *old)
 					engine->watch, &old->groups[g].members[m].address);
 }
 
-/* Who was always active has the duty, and keeps it until it is told to give it up. */
-static void keep_duty(struct cluster *cluster, const struct conf *old)
-{
-	const struct conf *conf = cluster_conf(cluster);
-
-	if (old->election != CONF_ELECTION_ALWAYS || conf->election == CONF_ELECTION_ALWAYS)
-		return;
-	for (size_t i = 0; i < conf->n_groups; i++)
-		if (conf_find_group(old, conf->groups[i].name))
-			(void)cluster_set_role(cluster, conf->groups[i].name, ROLE_ACTIVE);
-}
-
 /*
  * Who is in the file no more gets no new connections; those that it has may end in peace. Nobody
  * tells when those end that it has opened itself: they have until the next reload.
@@ -100,11 +88,14 @@ static void retire_members(struct engine *engine, const struct conf *old, struct
 /* Only here does a checked configuration become the running one. */
 static int merge_conf(struct engine *engine, struct conf *conf)
 {
-	_cleanup_(conf_free_p) struct conf *old = cluster_replace_conf(engine->cluster, conf);
+	_cleanup_(conf_free_p) struct conf *old = NULL;
 	const struct plan *before = engine->plan;
 	int r;
 
-	keep_duty(engine->cluster, old);
+	/* Who was always active has the duty, and keeps it until it is told to give it up. */
+	if (conf->election != CONF_ELECTION_ALWAYS)
+		(void)cluster_relieve(engine->cluster);
+	old = cluster_replace_conf(engine->cluster, conf);
 	forget_members(engine, old);
 	engine_resolve_members(engine);
 	duty_check_port_ranges(conf, old);

@@ -36,6 +36,17 @@ static enum cluster_role next_role(
 	return cluster_role(cluster, group) == ROLE_STANDBY ? ROLE_STANDBY : ROLE_LEAVING;
 }
 
+static int set_role(struct cluster *cluster, const struct conf_group *group,
+	enum cluster_role wanted, bool force)
+{
+	int r = cluster_set_role(cluster, group->name, next_role(cluster, group, wanted));
+
+	if (r != -EBUSY || !force)
+		return r;
+	r = cluster_relieve(cluster);
+	return r < 0 ? r : set_role(cluster, group, wanted, false);
+}
+
 bool roles_mean(const struct cluster *cluster, const struct conf_group *group, const char *name)
 {
 	return name ? strcmp(group->name, name) == 0 : cluster_is_balancer(cluster, group);
@@ -76,7 +87,7 @@ static void log_role_changes(
 }
 
 static json_t *set_roles(struct engine *engine, const char *name, enum cluster_role wanted,
-	enum cluster_role *before)
+	bool force, enum cluster_role *before)
 {
 	struct cluster *cluster = engine->cluster;
 	const struct conf *conf = cluster_conf(cluster);
@@ -91,7 +102,7 @@ static json_t *set_roles(struct engine *engine, const char *name, enum cluster_r
 
 		if (!roles_mean(cluster, group, name))
 			continue;
-		r = cluster_set_role(cluster, group->name, next_role(cluster, group, wanted));
+		r = set_role(cluster, group, wanted, force);
 		if (r < 0) {
 			take_roles_back(cluster, conf, before);
 			return refuse_role(group->name, r);
@@ -118,10 +129,10 @@ static json_t *set_roles(struct engine *engine, const char *name, enum cluster_r
 	return json_pack("{s:b, s:O}", "ok", true, "groups", entries);
 }
 
-json_t *roles_set(struct engine *engine, const char *name, enum cluster_role wanted)
+json_t *roles_set(struct engine *engine, const char *name, enum cluster_role wanted, bool force)
 {
 	size_t n_groups = cluster_conf(engine->cluster)->n_groups;
 	_cleanup_(free_p) enum cluster_role *before = calloc(n_groups, sizeof(*before));
 
-	return before ? set_roles(engine, name, wanted, before) : NULL;
+	return before ? set_roles(engine, name, wanted, force, before) : NULL;
 }

@@ -60,7 +60,7 @@ static json_t *enact(struct engine *engine, const char *group, uint64_t waited_u
 	if (!complete)
 		log_warning("taking the duty without knowing all connections of %s",
 			waits_for ? waits_for : "the other nodes");
-	reply = roles_set(engine, group, ROLE_ACTIVE);
+	reply = roles_set(engine, group, ROLE_ACTIVE, false);
 	if (!reply || !json_is_true(json_object_get(reply, "ok")))
 		return reply;
 	json_object_set_new(reply, "waited_ms", json_integer((json_int_t)(waited_us / 1000)));

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from lab import VIP
+from lab import VIP, wait_until
 
 HELD = 200
 
@@ -69,3 +69,37 @@ def test_election_always_needs_no_command(make_lab):
     lab.wait_serving("fe5")
     assert lab["fe5"].is_active() and lab["fe6"].group()["role"] == "member"
     assert not lab.client.connect(VIP, 80, 100).failures
+
+
+def test_election_always_yields_to_force_alone(make_lab):
+    """Until the daemon starts again, or reads its configuration again."""
+    lab = make_lab(["fe5", "fe6"])
+    lab.configure(only=["fe5"], election="always")
+    node = lab["fe5"]
+    node.start_droverd()
+    wait_until(node.is_active)
+    node.ctl("standby", exit_status=1)
+    node.ctl("standby", "B", "--force", exit_status=1)
+    assert node.is_active() and VIP in node.ip("address", "show", "eth0")
+    node.ctl("standby", "--force")
+    assert not node.is_active() and VIP not in node.ip("address", "show", "eth0")
+    node.ctl("activate")
+    assert node.is_active()
+    node.ctl("standby")
+    node.ctl("reload")
+    assert node.is_active() and VIP in node.ip("address", "show", "eth0")
+    node.ctl("standby", "--force")
+    node.restart_droverd()
+    wait_until(node.is_active)
+
+
+def test_a_duty_given_up_by_force_is_not_taken_by_a_reload_to_manual(make_lab):
+    lab = make_lab(["fe5", "fe6"])
+    lab.configure(only=["fe5"], election="always")
+    node = lab["fe5"]
+    node.start_droverd()
+    wait_until(node.is_active)
+    node.ctl("standby", "--force")
+    lab.configure(only=["fe5"], election="manual")
+    node.ctl("reload")
+    assert not node.is_active() and VIP not in node.ip("address", "show", "eth0")

@@ -20,22 +20,28 @@ def _cgroup_root():
 
 
 class Systemd:
-    """Boots systemd in a node's network. This host's files are below it, and stay as they are."""
+    """Boots systemd in a node's network. The files of root are below it, and stay as they are."""
 
-    def __init__(self, node, settings, drop_in="", package=None):
-        """What it has of drover is the build's, or as yet nothing but the package in /root."""
+    def __init__(self, node, settings=None, drop_in="", package=None, root="/"):
+        """What it has of drover is the build's, or as yet nothing but the package in /root.
+
+        With another root than this host's, it is what is installed there.
+        """
         self.node = node
+        self.root = root
         self.directory = node.directory / "systemd"
         self.installed = self.directory / "installed"
         self.directory.mkdir()
         if package:
             (self.installed / "root").mkdir(parents=True)
             shutil.copy(package, self.installed / "root/drover.deb")
-        else:
+        elif root == "/":
             subprocess.run(["meson", "install", "-C", build_directory(), "--no-rebuild", "--quiet",
                             "--destdir", self.installed], check=True, stdout=subprocess.DEVNULL)
-        own = {"node": node.name, "interface": "eth0"}
-        self.write("etc/drover/drover.conf", render(own | settings))
+        self.installed.mkdir(exist_ok=True)
+        if settings:
+            own = {"node": node.name, "interface": "eth0"}
+            self.write("etc/drover/drover.conf", render(own | settings))
         if drop_in:
             self.write("etc/systemd/system/droverd.service.d/test.conf", drop_in)
         self.cgroup = _cgroup_root() / f"drover-{os.getpid()}-{node.name}"
@@ -50,7 +56,8 @@ class Systemd:
     def _start(self):
         self.cgroup.mkdir()
         with open(self.log_path, "w", encoding="utf-8") as log:
-            self.process = self.node.popen(BOOT, self.cgroup, self.directory, stderr=log)
+            self.process = self.node.popen(BOOT, self.cgroup, self.directory, self.root,
+                                           stderr=log)
         try:
             self.pid = wait_until(self._first_process, 20, "systemd as process 1")
             self.node.control_path = Path(f"/proc/{self.pid}/root") / CONTROL

@@ -254,6 +254,26 @@ static void test_always_active(void **state)
 	assert_int_equal(role_of(cluster, "A"), ROLE_ACTIVE);
 }
 
+static void test_relieved(void **state)
+{
+	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(
+		"election = \"always\"; " ROLES);
+
+	(void)state;
+	assert_int_equal(cluster_relieve(cluster), 0);
+	assert_int_equal(role_of(cluster, "A"), ROLE_ACTIVE);
+	assert_int_equal(role_of(cluster, "B"), ROLE_STANDBY);
+	assert_int_equal(cluster_set_role(cluster, "A", ROLE_LEAVING), 1);
+	assert_int_equal(cluster_relieve(cluster), 0);
+	assert_int_equal(role_of(cluster, "A"), ROLE_LEAVING);
+	conf_free(cluster_replace_conf(cluster, conf_of("election = \"always\"; " ROLES)));
+	assert_int_equal(role_of(cluster, "A"), ROLE_ACTIVE);
+	assert_int_equal(cluster_set_role(cluster, "A", ROLE_STANDBY), -EBUSY);
+	/* Nothing of the role that it had before comes back. */
+	assert_int_equal(cluster_relieve(cluster), 0);
+	assert_int_equal(role_of(cluster, "A"), ROLE_ACTIVE);
+}
+
 /* --- a new configuration ----------------------------------------------------------- */
 
 static void replace(struct cluster *cluster, const char *text)
@@ -318,6 +338,7 @@ int main(void)
 		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_roles),
 		cmocka_unit_test(test_always_active),
+		cmocka_unit_test(test_relieved),
 		cmocka_unit_test(test_what_a_new_configuration_keeps),
 		cmocka_unit_test(test_a_duty_does_not_come_back),
 	};

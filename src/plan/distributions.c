@@ -167,8 +167,9 @@ static int finish_ports(struct plan_group *group)
 				return r;
 		}
 	for (size_t i = 0; i < group->n_distributions; i++)
-		qsort(group->distributions[i].ports, group->distributions[i].n_ports,
-			sizeof(struct plan_port), compare_ports);
+		if (group->distributions[i].n_ports > 1)
+			qsort(group->distributions[i].ports, group->distributions[i].n_ports,
+				sizeof(struct plan_port), compare_ports);
 	return 0;
 }
 

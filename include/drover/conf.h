@@ -263,8 +263,7 @@ DEFINE_CLEANUP(struct conf, conf_free)
  * Adds a member of an earlier configuration that this one does not have any more, so that its
  * connections may end in peace: with weight 0, in no service, and with those of its outgoing ranges
  * that are nobody else's now. Returns 1, 0 if it cannot be (no such group, or another has its name
- * or address), or -ENOMEM. Only for a configuration that is not in
- * use yet.
+ * or address), or -ENOMEM. Only for a configuration that is not in use yet.
  */
 int conf_retire_member(struct conf *conf, const char *group_name, const struct conf_member *member);
 

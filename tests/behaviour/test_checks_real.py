@@ -45,7 +45,8 @@ def test_real_server(make_lab, kind):
     asked, wrong = WRONG[kind]
     checks.append((asked, checks[0][1], {"port": checks[0][1]} | pace))
     names = [f"s{number}" for number in range(len(checks))]
-    lab = make_lab(["fe5", "fe6"])
+    # A SIP server has a socket for each address: one that it does not listen on is a fault.
+    lab = make_lab(["fe5", "fe6"], vips=(VIP,))
     tls = certificate(lab["fe6"].directory)
     tls.chmod(0o644)
     lab.configure(lab.group(weights={"fe6": 100}, balancers=["fe5"],

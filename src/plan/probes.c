@@ -56,16 +56,22 @@ static bool is_asked(const struct conf *conf, const struct conf_group *group, si
 	return false;
 }
 
+static bool has_vip(const struct conf_group *group, int family)
+{
+	for (size_t i = 0; i < group->n_vips; i++)
+		if (group->vips[i].prefix.address.family == family)
+			return true;
+	return false;
+}
+
 /* This host asks itself without leaving it. Who cannot be reached is asked in vain. */
 static int add_member(struct plan *plan, const struct cluster *cluster,
 	const struct conf_group *group, const struct conf_member *member)
 {
-	const struct conf *conf = cluster_conf(cluster);
 	struct member_view view = cluster_view(cluster, member);
 	struct plan_probe *grown;
 
-	if (view.local || !view.has_mac ||
-		plan_list_probe_vips(conf, group, member->address.family, NULL) == 0)
+	if (view.local || !view.has_mac || !has_vip(group, member->address.family))
 		return 0;
 	grown = array_grow(plan->probes, plan->n_probes, sizeof(*grown));
 	if (!grown)
@@ -76,7 +82,7 @@ static int add_member(struct plan *plan, const struct cluster *cluster,
 		.member = member->name,
 		.address = member->address,
 		.mac = view.mac,
-		.mark = plan_probe_mark(conf, member),
+		.mark = plan_probe_mark(cluster_conf(cluster), member),
 		.location = member->location,
 	};
 	return 0;

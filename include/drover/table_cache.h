@@ -2,7 +2,7 @@
 #pragma once
 /*
  * A memo of buckets_build(). A bucket table is the dearest part of a plan, and most changes of a
- * cluster leave most tables as they were.
+ * cluster leave most tables as they were, or nearly so.
  */
 
 #include "drover/buckets.h"
@@ -16,7 +16,8 @@ void table_cache_free(struct table_cache *cache);
 DEFINE_CLEANUP(struct table_cache, table_cache_free)
 
 /*
- * The same as buckets_build(), with the same results; a table that the cache has is only copied.
+ * The same as buckets_build(), with the same results; a table that the cache has is only copied,
+ * one that differs little from one of them is made from that one (buckets_rebuild()).
  * cache may be NULL.
  */
 int table_cache_build(struct table_cache *cache, const struct buckets_member *members,

@@ -24,8 +24,9 @@ struct entry {
 	const char *name;
 	uint32_t weight;
 	uint32_t quota;
-	uint16_t index; /* in the caller's array */
-	bool fixed;     /* its share is below one slot: it gets exactly one */
+	uint32_t quota_before; /* in a table that is known; 0: not in it, or with another weight */
+	uint16_t index;        /* in the caller's array */
+	bool fixed;            /* its share is below one slot: it gets exactly one */
 };
 
 uint64_t buckets_member_key(const char *name)
@@ -158,51 +159,104 @@ struct rival {
 	struct entry *entry;
 };
 
-/*
- * Most members are seen to be too far away without a logarithm: -log2(x) >= 1 - x, and
- * negative_log2() never rounds below it.
- */
-static struct rival *find_nearest(
-	struct rival *rivals, size_t n, const uint32_t *steps, uint64_t slot)
+static struct rival make_rival(struct entry *entry)
 {
-	struct rival *nearest = rivals;
-	uint64_t nearest_distance = UINT64_MAX; /* above any product */
+	return (struct rival){
+		.key = entry->key,
+		.reciprocal = UINT32_MAX / entry->weight,
+		.entry = entry,
+	};
+}
 
+struct nearest {
+	struct entry *entry;
+	uint64_t distance;
+};
+
+static const struct nearest NOBODY = { NULL, UINT64_MAX /* above any product */ };
+
+/*
+ * Whether any of these is nearer than who is nearest so far; the first of equals is. Most are seen
+ * to be too far away without a logarithm: -log2(x) >= 1 - x, and negative_log2() never rounds
+ * below it.
+ */
+static struct nearest find_nearest(const struct rival *rivals, size_t n, const uint32_t *steps,
+	uint64_t slot, struct nearest nearest)
+{
 	for (size_t i = 0; i < n; i++) {
 		uint64_t h = score(rivals[i].key, slot), distance;
 
-		if ((~h >> 38) * rivals[i].reciprocal >= nearest_distance)
+		if ((~h >> 38) * rivals[i].reciprocal > nearest.distance)
 			continue;
 		distance = negative_log2(steps, h) * rivals[i].reciprocal;
-		if (distance < nearest_distance) {
-			nearest = &rivals[i];
-			nearest_distance = distance;
-		}
+		if (distance < nearest.distance ||
+			(distance == nearest.distance && rivals[i].entry < nearest.entry))
+			nearest = (struct nearest){ rivals[i].entry, distance };
 	}
 	return nearest;
 }
 
-/* Each slot in turn goes to the nearest member (weighted rendezvous) that has quota left. */
-static int assign_rendezvous(struct entry *entries, size_t n, uint16_t *slots, size_t n_slots)
-{
-	_cleanup_(free_p) struct rival *rivals = calloc(n, sizeof(*rivals));
+/* A table that is known, and whom of this one it has with the same weight. */
+struct known {
+	const uint16_t *slots;
+	struct entry **owners; /* NULL: who had it is no more, or has another weight */
+};
+
+struct rendezvous {
 	uint32_t steps[LOG_STEPS + 1];
+	struct rival *all; /* with quota left */
+	size_t n_all;
+	struct rival
+		*new; /* those of them who were not to be had for the slot in the known table */
+	size_t n_new;
+};
+
+static void gather_rivals(struct rendezvous *meeting, struct entry *entries, size_t n)
+{
+	meeting->n_all = 0;
+	meeting->n_new = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (entries[i].quota == 0)
+			continue;
+		meeting->all[meeting->n_all++] = make_rival(&entries[i]);
+		if (entries[i].quota_before == 0)
+			meeting->new[meeting->n_new++] = make_rival(&entries[i]);
+	}
+}
+
+/* Of those who could have had the slot before, nobody is nearer than the owner that it had. */
+static struct entry *choose(const struct rendezvous *meeting, struct entry *owner, uint64_t slot)
+{
+	struct nearest nearest;
+	struct rival rival;
+
+	if (!owner || owner->quota == 0)
+		return find_nearest(meeting->all, meeting->n_all, meeting->steps, slot, NOBODY)
+			.entry;
+	rival = make_rival(owner);
+	nearest = find_nearest(&rival, 1, meeting->steps, slot, NOBODY);
+	return find_nearest(meeting->new, meeting->n_new, meeting->steps, slot, nearest).entry;
+}
+
+/* Each slot in turn goes to the nearest member (weighted rendezvous) that has quota left. */
+static int assign_rendezvous(
+	struct entry *entries, size_t n, const struct known *known, uint16_t *slots, size_t n_slots)
+{
+	_cleanup_(free_p) struct rival *rivals = calloc(2 * n, sizeof(*rivals));
+	struct rendezvous meeting = { .all = rivals, .new = rivals ? rivals + n : NULL };
 
 	if (!rivals)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		rivals[i] = (struct rival){
-			.key = entries[i].key,
-			.reciprocal = UINT32_MAX / entries[i].weight,
-			.entry = &entries[i],
-		};
-	fill_log_steps(steps);
+	fill_log_steps(meeting.steps);
+	gather_rivals(&meeting, entries, n);
 	for (size_t slot = 0; slot < n_slots; slot++) {
-		struct rival *nearest = find_nearest(rivals, n, steps, slot);
+		struct entry *owner = known ? known->owners[known->slots[slot]] : NULL;
+		struct entry *nearest = choose(&meeting, owner, slot);
+		bool one_less = --nearest->quota == 0;
 
-		slots[slot] = nearest->entry->index;
-		if (--nearest->entry->quota == 0)
-			memmove(nearest, nearest + 1, (char *)&rivals[n--] - (char *)(nearest + 1));
+		slots[slot] = nearest->index;
+		if ((owner && --owner->quota_before == 0) || one_less)
+			gather_rivals(&meeting, entries, n);
 	}
 	return 0;
 }
@@ -247,14 +301,12 @@ static int assign_turns(const struct entry *entries, size_t n, uint16_t *slots, 
 	return 0;
 }
 
-int buckets_build(const struct buckets_member *members, size_t n_members, enum buckets_order order,
-	uint16_t *slots, size_t n_slots)
+/* Those with weight, in the order that makes the table, with their quotas; their number. */
+static size_t list_entries(const struct buckets_member *members, size_t n_members, size_t n_slots,
+	struct entry *entries)
 {
-	_cleanup_(free_p) struct entry *entries = calloc(n_members + 1, sizeof(*entries));
 	size_t n = 0;
 
-	if (!entries)
-		return -ENOMEM;
 	for (size_t i = 0; i < n_members; i++) {
 		if (members[i].weight == 0)
 			continue;
@@ -265,16 +317,75 @@ int buckets_build(const struct buckets_member *members, size_t n_members, enum b
 			.index = (uint16_t)i,
 		};
 	}
+	qsort(entries, n, sizeof(*entries), entry_compare);
+	if (n > 0)
+		deal_quotas(entries, n, n_slots);
+	return n;
+}
+
+static void leave_empty(uint16_t *slots, size_t n_slots)
+{
+	for (size_t slot = 0; slot < n_slots; slot++)
+		slots[slot] = BUCKETS_NONE;
+}
+
+int buckets_build(const struct buckets_member *members, size_t n_members, enum buckets_order order,
+	uint16_t *slots, size_t n_slots)
+{
+	_cleanup_(free_p) struct entry *entries = calloc(n_members + 1, sizeof(*entries));
+	size_t n;
+
+	if (!entries)
+		return -ENOMEM;
+	n = list_entries(members, n_members, n_slots, entries);
 	if (n > n_slots)
 		return -E2BIG;
 	if (n == 0) {
-		for (size_t slot = 0; slot < n_slots; slot++)
-			slots[slot] = BUCKETS_NONE;
+		leave_empty(slots, n_slots);
 		return 0;
 	}
-
-	qsort(entries, n, sizeof(*entries), entry_compare);
-	deal_quotas(entries, n, n_slots);
 	return order == BUCKETS_TURNS ? assign_turns(entries, n, slots, n_slots)
-				      : assign_rendezvous(entries, n, slots, n_slots);
+				      : assign_rendezvous(entries, n, NULL, slots, n_slots);
+}
+
+/* Both lists are in the order of their keys. */
+static void find_owners(struct entry *entries, size_t n, const struct entry *before,
+	size_t n_before, struct entry **owners)
+{
+	size_t i = 0;
+
+	for (size_t k = 0; k < n_before; k++) {
+		while (i < n && entry_compare(&entries[i], &before[k]) < 0)
+			i++;
+		if (i < n && entry_compare(&entries[i], &before[k]) == 0 &&
+			entries[i].weight == before[k].weight) {
+			entries[i].quota_before = before[k].quota;
+			owners[before[k].index] = &entries[i];
+		}
+	}
+}
+
+int buckets_rebuild(const struct buckets_table *known, const struct buckets_member *members,
+	size_t n_members, uint16_t *slots, size_t n_slots)
+{
+	_cleanup_(free_p) struct entry *entries = calloc(n_members + 1, sizeof(*entries));
+	_cleanup_(free_p) struct entry *before = calloc(known->n_members + 1, sizeof(*before));
+	_cleanup_(free_p) struct entry **owners = calloc(known->n_members + 1, sizeof(*owners));
+	struct known table = { .slots = known->slots, .owners = owners };
+	size_t n, n_before;
+
+	if (!entries || !before || !owners)
+		return -ENOMEM;
+	n = list_entries(members, n_members, n_slots, entries);
+	n_before = list_entries(known->members, known->n_members, n_slots, before);
+	if (n > n_slots)
+		return -E2BIG;
+	if (n == 0) {
+		leave_empty(slots, n_slots);
+		return 0;
+	}
+	if (n_before == 0)
+		return assign_rendezvous(entries, n, NULL, slots, n_slots);
+	find_owners(entries, n, before, n_before, owners);
+	return assign_rendezvous(entries, n, &table, slots, n_slots);
 }

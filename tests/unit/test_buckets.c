@@ -165,6 +165,58 @@ static void test_stability(void **state)
 	(void)state;
 }
 
+static unsigned int draw(unsigned int below)
+{
+	static uint64_t random = 1;
+
+	random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (unsigned int)(random >> 33) % below;
+}
+
+/* Some stay, some change, some are new; the list may be shorter, and in another order. */
+static size_t draw_change(
+	const struct buckets_member *members, size_t n, struct buckets_member *changed)
+{
+	static const char *const others[] = { "new0", "new1", "new2", "new3", "new4", "new5" };
+	size_t n_changed = n - draw(2) * draw((unsigned int)n), turned = draw(2);
+
+	for (size_t i = 0; i < n_changed; i++) {
+		struct buckets_member *member = &changed[turned ? n_changed - 1 - i : i];
+
+		*member = members[i];
+		if (draw(3) == 0)
+			member->weight = draw(200);
+		if (draw(4) == 0 && i < ARRAY_SIZE(others))
+			member->name = others[i];
+	}
+	return n_changed;
+}
+
+/* From any other table a table comes to be the one that it is from none. */
+static void test_rebuild(void **state)
+{
+	enum { ROUNDS = 3000 };
+	static uint16_t known[1024], rebuilt[1024];
+
+	for (size_t round = 0; round < ROUNDS; round++) {
+		struct buckets_member before[12], after[12];
+		static char names[12][8];
+		size_t n = 1 + draw(12), n_slots = UINT64_C(16) << draw(7), n_after;
+		struct buckets_table table = { before, n, known };
+
+		for (size_t i = 0; i < n; i++) {
+			snprintf(names[i], sizeof(names[i]), "m%zu", i);
+			before[i] = (struct buckets_member){ names[i], draw(2) ? 100 : draw(200) };
+		}
+		n_after = draw_change(before, n, after);
+		assert_int_equal(buckets_build(before, n, BUCKETS_RENDEZVOUS, known, n_slots), 0);
+		build(after, n_after, BUCKETS_RENDEZVOUS, n_slots);
+		assert_int_equal(buckets_rebuild(&table, after, n_after, rebuilt, n_slots), 0);
+		assert_memory_equal(rebuilt, slots, n_slots * sizeof(*slots));
+	}
+	(void)state;
+}
+
 static void test_turns(void **state)
 {
 	static const struct buckets_member equal[] = { { "a", 1 }, { "b", 1 }, { "c", 1 },
@@ -197,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_large_vectors),
 		cmocka_unit_test(test_quotas),
 		cmocka_unit_test(test_stability),
+		cmocka_unit_test(test_rebuild),
 		cmocka_unit_test(test_turns),
 	};
 

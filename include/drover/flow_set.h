@@ -90,6 +90,10 @@ size_t flow_set_memory(const struct flow_set *set);
  */
 bool flow_set_next(const struct flow_set *set, size_t *cursor, struct flow *ret_flow);
 
+/* The same, with what flow_set_since() tells of it. */
+bool flow_set_next_since(
+	const struct flow_set *set, size_t *cursor, struct flow *ret_flow, uint32_t *ret_since);
+
 /*
  * To replace the set by a list that comes in pieces: mark all flows stale, add the list, and take
  * away what is stale still.

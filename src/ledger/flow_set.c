@@ -375,7 +375,8 @@ size_t flow_set_memory(const struct flow_set *set)
 
 /* --- walking --------------------------------------------------------------------------- */
 
-bool flow_set_next(const struct flow_set *set, size_t *cursor, struct flow *ret_flow)
+bool flow_set_next_since(
+	const struct flow_set *set, size_t *cursor, struct flow *ret_flow, uint32_t *ret_since)
 {
 	while (*cursor < set->n_records) {
 		const struct record *record = record_at(set, (uint32_t)(*cursor)++);
@@ -383,9 +384,17 @@ bool flow_set_next(const struct flow_set *set, size_t *cursor, struct flow *ret_
 		if (record->state == RECORD_DEAD)
 			continue;
 		make_flow(&record->key, ret_flow);
+		*ret_since = record->since;
 		return true;
 	}
 	return false;
+}
+
+bool flow_set_next(const struct flow_set *set, size_t *cursor, struct flow *ret_flow)
+{
+	uint32_t since;
+
+	return flow_set_next_since(set, cursor, ret_flow, &since);
 }
 
 void flow_set_mark_stale(struct flow_set *set)

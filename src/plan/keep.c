@@ -107,7 +107,7 @@ static struct plan_distribution *look_up(const struct directory *directory, cons
 
 /* --- what becomes of a flow ---------------------------------------------------- */
 
-static int remember(struct plan_distribution *distribution, const struct flow *flow, size_t member)
+static int remember(struct plan_distribution *distribution, const struct plan_pin *claim)
 {
 	struct plan_memory *memories = array_grow(
 		distribution->memories, distribution->n_memories, sizeof(*memories));
@@ -116,9 +116,9 @@ static int remember(struct plan_distribution *distribution, const struct flow *f
 		return -ENOMEM;
 	distribution->memories = memories;
 	memories[distribution->n_memories++] = (struct plan_memory){
-		.client = flow->client,
-		.client_port = flow->client_port,
-		.member = member,
+		.client = claim->flow.client,
+		.client_port = claim->flow.client_port,
+		.member = claim->member,
 	};
 	return 0;
 }
@@ -142,35 +142,36 @@ static bool has_moved_to_its_slot(const struct keeping *k,
 	uint16_t member = plan_slot_member(k->plan, k->group, distribution, &pin->flow);
 	const struct flow_set *flows = member == BUCKETS_NONE ? NULL : k->flows[member];
 
-	return flows && flow_set_has(flows, &pin->flow) &&
-	       flow_set_since(flows, &pin->flow) >= pin->since;
+	if (!flows)
+		return false;
+	if (pin->since == 0)
+		return flow_set_has(flows, &pin->flow);
+	return flow_set_since(flows, &pin->flow) >= pin->since;
 }
 
 static int keep_flow(const struct keeping *k, struct plan_distribution *distribution,
-	const struct flow *flow, size_t member)
+	const struct plan_pin *claim)
 {
-	struct plan_pin pin = { .flow = *flow, .member = member };
 	struct plan_kept *kept = k->kept;
 	int r;
 
 	if (k->keep->remember && k->group->forwards && plan_remembers(distribution) &&
-		!plan_is_ejected(k->group, distribution, member)) {
-		r = remember(distribution, flow, member);
+		!plan_is_ejected(k->group, distribution, claim->member)) {
+		r = remember(distribution, claim);
 		if (r < 0)
 			return r;
 		kept->n_remembered++;
 	}
 	/* What was drawn is in the kernel's memory, since its first packet or from here. */
-	if (plan_is_drawn(distribution) || !plan_needs_pin(k->plan, k->group, distribution, &pin))
-		return 0;
-	pin.since = flow_set_since(k->flows[member], flow);
-	if (has_moved_to_its_slot(k, distribution, &pin))
+	if (plan_is_drawn(distribution) ||
+		!plan_needs_pin(k->plan, k->group, distribution, claim) ||
+		has_moved_to_its_slot(k, distribution, claim))
 		return 0;
 	if (kept->n_pins >= k->keep->max_pins) {
 		kept->n_left_out++;
 		return 0;
 	}
-	r = plan_add_pin(k->plan, k->group, &pin);
+	r = plan_add_pin(k->plan, k->group, claim);
 	if (r > 0)
 		kept->n_pins++;
 	return r;
@@ -182,14 +183,15 @@ static int keep_group(const struct keeping *k, const struct directory *directory
 
 	for (size_t member = 0; r >= 0 && member < k->group->n_members; member++) {
 		const struct flow_set *flows = k->flows[member];
+		struct plan_pin claim = { .member = member };
 		size_t cursor = 0;
-		struct flow flow;
 
-		while (r >= 0 && flows && flow_set_next(flows, &cursor, &flow)) {
-			struct plan_distribution *distribution = look_up(directory, &flow);
+		while (r >= 0 && flows &&
+			flow_set_next_since(flows, &cursor, &claim.flow, &claim.since)) {
+			struct plan_distribution *distribution = look_up(directory, &claim.flow);
 
 			if (distribution)
-				r = keep_flow(k, distribution, &flow, member);
+				r = keep_flow(k, distribution, &claim);
 		}
 	}
 	return r < 0 ? r : 0;

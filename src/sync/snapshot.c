@@ -56,11 +56,11 @@ static void send_flows(struct sync *sync)
 	uint8_t flows[BODY_FLOWS_MAX];
 	struct wire_writer writer = wire_writer(flows, sizeof(flows));
 	struct flow flow;
+	uint32_t since;
 
 	while (writer.left >= WIRE_FLOW_MAX && own &&
-		flow_set_next(own, &sync->stream.snapshot_cursor, &flow))
-		wire_put_flow(
-			&writer, &flow, true, flow_age(sync->now, flow_set_since(own, &flow)));
+		flow_set_next_since(own, &sync->stream.snapshot_cursor, &flow, &since))
+		wire_put_flow(&writer, &flow, true, flow_age(sync->now, since));
 	if (writer.left < sizeof(flows)) {
 		stream_emit(
 			sync, STREAM_SNAPSHOT_FLOWS, flows, sizeof(flows) - writer.left, sync->now);

@@ -278,6 +278,9 @@ static void test_times(void **state)
 {
 	_cleanup_(flow_set_free_p) struct flow_set *set = flow_set_new(10);
 	const struct flow first = flow_at(0), second = flow_at(1);
+	struct flow walked;
+	size_t cursor = 0;
+	uint32_t since;
 
 	assert_int_equal(flow_set_since(set, &first), 0);
 	assert_int_equal(flow_set_add_since(set, &first, flow_time(5000, 7)), 1);
@@ -285,6 +288,9 @@ static void test_times(void **state)
 	assert_int_equal(flow_set_since(set, &second), 0);
 	assert_int_equal(flow_age(5000, 0), FLOW_AGE_MAX);
 	assert_int_equal(flow_age(5000, flow_set_since(set, &first)), 7);
+	while (flow_set_next_since(set, &cursor, &walked, &since))
+		assert_int_equal(since, flow_set_since(set, &walked));
+	assert_int_equal(cursor, 2);
 	assert_int_equal(flow_age(65000, flow_set_since(set, &first)), 67);
 	assert_int_equal(flow_age(UINT64_C(100000000), flow_set_since(set, &first)), FLOW_AGE_MAX);
 	assert_int_equal(flow_set_add_since(set, &first, flow_time(9000, 0)), 0);

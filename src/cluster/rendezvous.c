@@ -103,8 +103,7 @@ struct rendezvous {
 	uint32_t steps[LOG_STEPS + 1];
 	struct rival *all; /* with quota left */
 	size_t n_all;
-	struct rival
-		*new; /* those of them who were not to be had for the slot in the known table */
+	struct rival *new; /* those of them who could not have had the slot before */
 	size_t n_new;
 };
 

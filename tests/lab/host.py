@@ -1,6 +1,7 @@
 """A host of the laboratory: a namespace, the processes in it, and the traffic that it makes."""
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -148,10 +149,20 @@ class Host:
     # --- end --------------------------------------------------------------
 
     def kill_all(self):
-        """SIGKILL to all that runs here."""
+        """SIGKILL to all that runs here, and to what that has started."""
         for process in self._processes:
             process.end()
         self._processes.clear()
+        wait_until(self._kill_rest, 10, f"the end of all that runs on {self.name}")
+
+    def _kill_rest(self):
+        rest = self.namespace.processes()
+        for pid in rest:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        return not rest
 
     def reset(self):
         """All that runs here ends, and its kernel forgets all: as after a power cut."""

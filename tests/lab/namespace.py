@@ -44,6 +44,12 @@ class Namespace:
         if os.path.exists(self.path):
             subprocess.run(["ip", "netns", "delete", self.name], check=True)
 
+    def processes(self):
+        """The process ids of all that runs inside, whoever started it."""
+        pids = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True,
+                              check=True).stdout
+        return list(map(int, pids.split()))
+
     def command(self, argv):
         """The command line that runs argv inside, and ends it if the laboratory is killed."""
         inside = ["nsenter", f"--net={self.path}", "--"]

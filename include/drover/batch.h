@@ -38,13 +38,6 @@ int batch_finish(struct batch *batch);
 size_t batch_count(const struct batch *batch);
 size_t batch_size(const struct batch *batch); /* in bytes, as sent */
 
-/*
- * Says that a message makes a counter anew, which begins in the kernel with what was counted
- * before; and whether any does.
- */
-void batch_note_counter(struct batch *batch);
-bool batch_has_counters(const struct batch *batch);
-
 /* Makes an array of one iovec per page; the caller frees it. Returns its length or -ENOMEM. */
 int batch_iovecs(struct batch *batch, struct iovec **ret_iovecs);
 

@@ -22,6 +22,12 @@
 int diff_build(const struct ruleset *have, const struct ruleset *want, struct batch **ret_batch);
 
 /*
+ * Whether that batch would remove some counters of members or services and make others, which
+ * begin with what the removed ones have counted: so somebody has to look first. Both were compiled.
+ */
+bool diff_remakes_counters(const struct ruleset *have, const struct ruleset *want);
+
+/*
  * The same by removing all of the old and making all of the new, in one
  * transaction: for tables in which somebody left what diff_build() cannot get past.
  */

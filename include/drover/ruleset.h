@@ -141,14 +141,19 @@ struct ruleset_counter {
 	bool known; /* counters_carry() has found it in the other ruleset */
 };
 
-struct ruleset_element {
-	struct ruleset_value key;
+/* What few elements have; those of bucket tables, which are the most, do without. */
+struct ruleset_extra {
 	struct ruleset_value last;      /* interval sets: the last key of the range, inclusive */
-	struct ruleset_verdict verdict; /* DATA_VERDICT; chain is owned by the set's table */
-	uint32_t mark;                  /* DATA_MARK, host order */
 	uint64_t timeout_ms;            /* timed sets: how long it stays once it was added */
 	char *comment;                  /* NULL if none */
 	struct ruleset_counter counter; /* if the set counts */
+};
+
+struct ruleset_element {
+	struct ruleset_value key;
+	uint32_t mark;                  /* DATA_MARK, host order */
+	struct ruleset_verdict verdict; /* DATA_VERDICT; chain is owned by the set's table */
+	struct ruleset_extra *extra;    /* owned; NULL if none, which it never is in interval sets */
 };
 
 struct ruleset_set {
@@ -162,8 +167,9 @@ struct ruleset_set {
 	bool dynamic;        /* filled by packets: elements are the kernel's own business */
 	bool timed;          /* each element ends by itself: no more compared than dynamic ones */
 	uint64_t timeout_ms; /* dynamic sets; 0: none */
-	struct ruleset_element *elements; /* in the order of their keys, except when read back */
+	struct ruleset_element *elements;
 	size_t n_elements;
+	bool ordered; /* in the order of their keys; if not, they may be all the same */
 	char *signature; /* see below; covers all but the elements */
 	char *origin;    /* for messages: "service smtp (drover.conf:12)"; NULL if read back */
 };
@@ -288,6 +294,10 @@ struct ruleset {
  */
 int ruleset_compare_keys(
 	enum ruleset_key key, const struct ruleset_value *a, const struct ruleset_value *b);
+
+/* NULL if it has none. */
+const char *ruleset_element_comment(const struct ruleset_element *element);
+struct ruleset_counter *ruleset_element_counter(const struct ruleset_element *element);
 
 void ruleset_free(struct ruleset *ruleset);
 DEFINE_CLEANUP(struct ruleset, ruleset_free)

@@ -84,14 +84,6 @@ int keeper_read_counters(struct keeper *keeper)
 typedef int (*diff_func_t)(
 	const struct ruleset *have, const struct ruleset *want, struct batch **ret_batch);
 
-static int compare(
-	struct keeper *keeper, struct ruleset *want, diff_func_t diff, struct batch **ret_batch)
-{
-	int r = counters_carry(keeper->have, want);
-
-	return r < 0 ? r : diff(keeper->have, want, ret_batch);
-}
-
 /* Packets go on filling the kernel's memories: what it has by now must not be added again. */
 static int settle_memories(struct keeper *keeper, struct ruleset *want)
 {
@@ -110,10 +102,18 @@ static int settle_memories(struct keeper *keeper, struct ruleset *want)
  * Counters are read only for a change that makes some anew: most move buckets alone. A change
  * must not be refused because nobody knows what was counted before it.
  */
+static int settle_counters(struct keeper *keeper, struct ruleset *want, bool is_read)
+{
+	if (!is_read && !diff_remakes_counters(keeper->have, want))
+		return 0;
+	if (!is_read)
+		(void)keeper_read_counters(keeper);
+	return counters_carry(keeper->have, want);
+}
+
 static int build_batch(
 	struct keeper *keeper, struct ruleset *want, diff_func_t diff, struct batch **ret_batch)
 {
-	_cleanup_(batch_free_p) struct batch *batch = NULL;
 	bool is_known = keeper->have;
 	int r = 0;
 
@@ -124,19 +124,9 @@ static int build_batch(
 		return r;
 	}
 	r = settle_memories(keeper, want);
-	if (r < 0)
-		return r;
-	r = compare(keeper, want, diff, &batch);
-	if (r < 0)
-		return r;
-	if (is_known && batch_has_counters(batch) && keeper_read_counters(keeper) == 0) {
-		batch_free(batch);
-		batch = NULL;
-		r = compare(keeper, want, diff, &batch);
-	}
 	if (r == 0)
-		*ret_batch = take_ptr(batch);
-	return r;
+		r = settle_counters(keeper, want, !is_known);
+	return r < 0 ? r : diff(keeper->have, want, ret_batch);
 }
 
 /* One attempt. Returns 1 if something was committed. */

@@ -222,6 +222,13 @@ static const char *find_comment(const uint8_t *data, uint32_t size)
 	return comment;
 }
 
+static struct ruleset_extra *add_extra(struct ruleset_element *element)
+{
+	if (!element->extra)
+		element->extra = calloc(1, sizeof(*element->extra));
+	return element->extra;
+}
+
 static int take_comment(struct ruleset_element *element, struct nftnl_set_elem *parsed)
 {
 	uint32_t length = 0;
@@ -230,8 +237,18 @@ static int take_comment(struct ruleset_element *element, struct nftnl_set_elem *
 
 	if (!comment)
 		return 0;
-	element->comment = strdup(comment);
-	return element->comment ? 0 : -ENOMEM;
+	if (!add_extra(element))
+		return -ENOMEM;
+	element->extra->comment = strdup(comment);
+	return element->extra->comment ? 0 : -ENOMEM;
+}
+
+static bool ends_interval(const struct nftnl_set_elem *parsed)
+{
+	struct nftnl_set_elem *element = (struct nftnl_set_elem *)(uintptr_t)parsed;
+
+	return nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_FLAGS) &&
+	       (nftnl_set_elem_get_u32(element, NFTNL_SET_ELEM_FLAGS) & NFT_SET_ELEM_INTERVAL_END);
 }
 
 /* An interval's end is kept as an element without data until objects_join_intervals(). */
@@ -248,12 +265,12 @@ static int take_element(struct nftnl_set_elem *parsed, void *data)
 	set->elements = elements;
 	element = &elements[set->n_elements];
 	*element = (struct ruleset_element){ .mark = 0 };
+	set->n_elements++;
+	if ((set->interval || set->counter) && !add_extra(element))
+		return latch(objects, -ENOMEM);
 	r = take_key(&element->key, parsed);
-	if (r == 0 && nftnl_set_elem_is_set(parsed, NFTNL_SET_ELEM_FLAGS) &&
-		(nftnl_set_elem_get_u32(parsed, NFTNL_SET_ELEM_FLAGS) &
-			NFT_SET_ELEM_INTERVAL_END)) {
-		element->last.length = UINT8_MAX;
-		set->n_elements++;
+	if (r == 0 && set->interval && ends_interval(parsed)) {
+		element->extra->last.length = UINT8_MAX;
 		return 0;
 	}
 	if (r == 0)
@@ -261,11 +278,8 @@ static int take_element(struct nftnl_set_elem *parsed, void *data)
 	if (r == 0)
 		r = take_comment(element, parsed);
 	if (set->counter)
-		(void)nftnl_set_elem_expr_foreach(parsed, take_counter, &element->counter);
-	if (r < 0)
-		return latch(objects, r);
-	set->n_elements++;
-	return 0;
+		(void)nftnl_set_elem_expr_foreach(parsed, take_counter, &element->extra->counter);
+	return r < 0 ? latch(objects, r) : 0;
 }
 
 int objects_take_elements(const struct nlmsghdr *header, void *data)
@@ -283,7 +297,7 @@ int objects_take_elements(const struct nlmsghdr *header, void *data)
 
 static bool is_end(const struct ruleset_element *element)
 {
-	return element->last.length == UINT8_MAX;
+	return element->extra->last.length == UINT8_MAX;
 }
 
 /* Where an end and a start have the same key, the end belongs to the range before. */
@@ -316,11 +330,12 @@ void objects_join_intervals(struct ruleset_set *set)
 
 		if (is_end(element)) {
 			if (n > 0)
-				set->elements[n - 1].last = key_before(&element->key);
+				set->elements[n - 1].extra->last = key_before(&element->key);
+			free(element->extra);
 			continue;
 		}
-		element->last.length = element->key.length;
-		memset(element->last.bytes, 0xff, element->key.length);
+		element->extra->last.length = element->key.length;
+		memset(element->extra->last.bytes, 0xff, element->key.length);
 		set->elements[n++] = *element;
 	}
 	set->n_elements = n;

@@ -43,17 +43,19 @@ uint32_t plan_probe_mark(const struct conf *conf, const struct conf_member *memb
 	return PLAN_PROBE_MARK | (before + (uint32_t)(member - conf->groups[g].members));
 }
 
-static bool is_asked(const struct conf *conf, const struct conf_group *group, size_t member)
+/* An entry for each of the group's members: whether any check asks it. NULL without memory. */
+static bool *list_asked(const struct conf *conf, const struct conf_group *group)
 {
-	for (size_t i = 0; i < group->n_services; i++) {
+	bool *asked = calloc(group->n_members + 1, sizeof(*asked));
+
+	for (size_t i = 0; asked && i < group->n_services; i++) {
 		const struct conf_service *service = &group->services[i];
 		const struct conf_check *check = conf_service_check(conf, service);
 
 		for (size_t j = 0; check && !check->by_address && j < service->n_members; j++)
-			if (service->members[j] == member)
-				return true;
+			asked[service->members[j]] = true;
 	}
-	return false;
+	return asked;
 }
 
 static bool has_vip(const struct conf_group *group, int family)
@@ -119,11 +121,12 @@ static int add_group(
 	struct plan *plan, const struct cluster *cluster, const struct conf_group *group)
 {
 	const struct conf *conf = cluster_conf(cluster);
+	_cleanup_(free_p) bool *asked = list_asked(conf, group);
 	size_t first = plan->n_probes;
-	int r = 0;
+	int r = asked ? 0 : -ENOMEM;
 
 	for (size_t m = 0; r == 0 && m < group->n_members; m++)
-		if (is_asked(conf, group, m))
+		if (asked[m])
 			r = add_member(plan, cluster, group, &group->members[m]);
 	if (r == 0)
 		r = add_vips(plan, conf, group, AF_INET, first);

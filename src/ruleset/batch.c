@@ -27,7 +27,6 @@ struct batch {
 	char **whats;             /* of the message with sequence number index + 1 */
 	size_t n_whats;
 	size_t size;
-	bool has_counters;
 };
 
 struct batch *batch_new(void)
@@ -59,16 +58,6 @@ void batch_free(struct batch *batch)
 		free(batch->whats[i]);
 	free(batch->whats);
 	free(batch);
-}
-
-void batch_note_counter(struct batch *batch)
-{
-	batch->has_counters = true;
-}
-
-bool batch_has_counters(const struct batch *batch)
-{
-	return batch->has_counters;
 }
 
 size_t batch_count(const struct batch *batch)

@@ -107,6 +107,27 @@ struct ruleset_rule *build_rule(
 	return &rules[chain->n_rules++];
 }
 
+struct ruleset_extra *build_extra(struct build *b, struct ruleset_element *element)
+{
+	if (!element->extra && element != &b->scratch_element)
+		element->extra = calloc(1, sizeof(*element->extra));
+	if (element->extra)
+		return element->extra;
+	b->failed = true;
+	b->scratch_extra = (struct ruleset_extra){ .comment = NULL };
+	return &b->scratch_extra;
+}
+
+static void set_comment(struct build *b, struct ruleset_element *element, char *comment)
+{
+	struct ruleset_extra *extra = build_extra(b, element);
+
+	if (extra == &b->scratch_extra)
+		free(comment);
+	else
+		extra->comment = comment;
+}
+
 struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, char *comment)
 {
 	struct ruleset_element *elements = NULL;
@@ -120,7 +141,9 @@ struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, 
 		return &b->scratch_element;
 	}
 	set->elements = elements;
-	elements[set->n_elements] = (struct ruleset_element){ .comment = comment };
+	elements[set->n_elements] = (struct ruleset_element){ .mark = 0 };
+	if (comment)
+		set_comment(b, &elements[set->n_elements], comment);
 	return &elements[set->n_elements++];
 }
 
@@ -133,6 +156,7 @@ struct ruleset_element *build_elements(struct build *b, struct ruleset_set *set,
 	if (!elements)
 		b->failed = true;
 	set->elements = elements;
+	set->ordered = true;
 	return elements;
 }
 

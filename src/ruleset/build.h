@@ -17,6 +17,7 @@ struct build {
 	bool failed;
 	struct ruleset_set scratch_set;
 	struct ruleset_element scratch_element;
+	struct ruleset_extra scratch_extra;
 	struct ruleset_chain scratch_chain;
 	struct ruleset_rule scratch_rule;
 };
@@ -39,9 +40,13 @@ struct ruleset_rule *build_rule(
 
 struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, char *comment);
 
+/* What the element has besides, made at the first call. */
+struct ruleset_extra *build_extra(struct build *b, struct ruleset_element *element);
+
 /*
  * Room for n elements of a set that has none yet, all zero, for the caller to fill from the
- * front and to count in set->n_elements; NULL (and failed) without memory.
+ * front, in the order of their keys, and to count in set->n_elements; NULL (and failed) without
+ * memory.
  */
 struct ruleset_element *build_elements(struct build *b, struct ruleset_set *set, size_t n);
 

@@ -98,11 +98,12 @@ static struct ruleset_element *add_port(
 {
 	struct build *b = &c->build;
 	struct ruleset_element *element = build_element(b, set, build_copy(b, port->service));
+	struct ruleset_extra *extra = build_extra(b, element);
 
 	element->key = build_port(port->range.first);
-	element->last = build_port(port->range.last);
+	extra->last = build_port(port->range.last);
 	if (set->counter)
-		compile_counter(c, &element->counter, "service", port->service);
+		compile_counter(c, &extra->counter, "service", port->service);
 	return element;
 }
 

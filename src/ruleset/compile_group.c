@@ -67,7 +67,7 @@ static const char *outgoing_map(struct compiler *c)
 		struct ruleset_element *element = build_element(b, set, build_copy(b, member));
 
 		element->key = build_port(outgoing->range.first);
-		element->last = build_port(outgoing->range.last);
+		build_extra(b, element)->last = build_port(outgoing->range.last);
 		element->verdict = (struct ruleset_verdict){ VERDICT_GOTO,
 			c->member_chains[outgoing->member] };
 	}

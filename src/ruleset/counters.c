@@ -33,6 +33,17 @@ static void list_add(struct ruleset_counter *counter, void *user_data)
 	counters[list->n++] = counter;
 }
 
+static void foreach_element(struct ruleset_set *set,
+	void (*func)(struct ruleset_counter *counter, void *user_data), void *user_data)
+{
+	for (size_t i = 0; i < set->n_elements; i++) {
+		struct ruleset_counter *counter = ruleset_element_counter(&set->elements[i]);
+
+		if (counter && counter->of)
+			func(counter, user_data);
+	}
+}
+
 void counters_foreach(struct ruleset *ruleset,
 	void (*func)(struct ruleset_counter *counter, void *user_data), void *user_data)
 {
@@ -44,10 +55,8 @@ void counters_foreach(struct ruleset *ruleset,
 				if (table->chains[i].rules[j].counter.of)
 					func(&table->chains[i].rules[j].counter, user_data);
 		for (size_t i = 0; i < table->n_sets; i++)
-			for (size_t j = 0; table->sets[i].counter && j < table->sets[i].n_elements;
-				j++)
-				if (table->sets[i].elements[j].counter.of)
-					func(&table->sets[i].elements[j].counter, user_data);
+			if (table->sets[i].counter)
+				foreach_element(&table->sets[i], func, user_data);
 	}
 }
 
@@ -78,10 +87,10 @@ static struct ruleset_counter *same_element(
 	if (want && want->counter && want->n_elements > 0)
 		found = bsearch(have, want->elements, want->n_elements, sizeof(*want->elements),
 			compare_elements);
-	if (!found || !found->comment || !have->comment ||
-		strcmp(found->comment, have->comment) != 0)
+	if (!found || !ruleset_element_comment(found) || !ruleset_element_comment(have) ||
+		strcmp(ruleset_element_comment(found), ruleset_element_comment(have)) != 0)
 		return NULL;
-	return &found->counter;
+	return ruleset_element_counter(found);
 }
 
 static void add(struct ruleset_counter *to, const struct ruleset_counter *from)
@@ -120,8 +129,9 @@ static void carry_table(
 			continue;
 		same = ruleset_find_set(want, set->name);
 		for (size_t j = 0; j < set->n_elements; j++)
-			carry_one(&set->elements[j].counter, same_element(same, &set->elements[j]),
-				left);
+			if (set->elements[j].extra)
+				carry_one(&set->elements[j].extra->counter,
+					same_element(same, &set->elements[j]), left);
 	}
 }
 

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "drover/diff.h"
 
+#include "drover/array.h"
 #include "drover/message.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Some elements of a set. */
+struct list {
+	const struct ruleset_element **elements;
+	size_t n;
+};
 
 /*
  * One table on its way from "have" to "want". The batch tears down before it
@@ -17,7 +24,7 @@ struct transition {
 	struct batch *batch;
 	const struct ruleset_table *have;
 	const struct ruleset_table *want;
-	struct view *fresh; /* of want->sets that stay: the elements to be added */
+	struct list *fresh; /* of want->sets that stay: the elements to be added */
 };
 
 /* --- what differs ----------------------------------------------------------- */
@@ -78,11 +85,24 @@ static bool chain_stays(const struct transition *t, const struct ruleset_chain *
 
 /* --- elements ----------------------------------------------------------------- */
 
-/* Pointers to a set's elements in the order of their keys. */
+/* A set's elements in the order of their keys. */
 struct view {
-	const struct ruleset_element **elements;
-	size_t n;
+	const struct ruleset_set *set;
+	const struct ruleset_element **order; /* NULL: as the set has them */
 };
+
+static void view_done(struct view *view)
+{
+	free(view->order);
+}
+
+/* NULL behind the last one. */
+static const struct ruleset_element *view_at(const struct view *view, size_t i)
+{
+	if (i >= view->set->n_elements)
+		return NULL;
+	return view->order ? view->order[i] : &view->set->elements[i];
+}
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -98,27 +118,54 @@ static int compare_bytes(const void *a, const void *b)
 	return ruleset_compare_keys(KEY_PORT, &(*x)->key, &(*y)->key);
 }
 
-/* What was read back is in the kernel's order; what was compiled is sorted already. */
+static bool is_ordered(const struct ruleset_set *set, enum ruleset_key key)
+{
+	for (size_t i = 1; !set->ordered && i < set->n_elements; i++)
+		if (ruleset_compare_keys(key, &set->elements[i - 1].key, &set->elements[i].key) > 0)
+			return false;
+	return true;
+}
+
+/* The key's kind is not known of what was read back. */
 static int view_init(struct view *view, const struct ruleset_set *set, enum ruleset_key key)
 {
-	bool sorted = true;
-
-	view->n = set->n_elements;
-	view->elements = calloc(view->n + 1, sizeof(*view->elements));
-	if (!view->elements)
+	*view = (struct view){ .set = set };
+	if (is_ordered(set, key))
+		return 0;
+	view->order = calloc(set->n_elements, sizeof(*view->order));
+	if (!view->order)
 		return -ENOMEM;
-	for (size_t i = 0; i < view->n; i++) {
-		view->elements[i] = &set->elements[i];
-		if (i > 0 && ruleset_compare_keys(
-				     key, &set->elements[i - 1].key, &set->elements[i].key) > 0)
-			sorted = false;
-	}
-	if (!sorted)
-		qsort(view->elements, view->n, sizeof(*view->elements),
-			key == KEY_NUMBER || key == KEY_MARK || key == KEY_PRIORITY
-				? compare_numbers
-				: compare_bytes);
+	for (size_t i = 0; i < set->n_elements; i++)
+		view->order[i] = &set->elements[i];
+	qsort(view->order, set->n_elements, sizeof(*view->order),
+		key == KEY_NUMBER || key == KEY_MARK || key == KEY_PRIORITY ? compare_numbers
+									    : compare_bytes);
 	return 0;
+}
+
+static int list_add(struct list *list, const struct ruleset_element *element)
+{
+	const struct ruleset_element **grown = array_grow(list->elements, list->n, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	list->elements = grown;
+	grown[list->n++] = element;
+	return 0;
+}
+
+static int list_add_all(struct list *list, const struct ruleset_set *set)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < set->n_elements; i++)
+		r = list_add(list, &set->elements[i]);
+	return r;
+}
+
+static void list_done(struct list *list)
+{
+	free(list->elements);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -129,76 +176,76 @@ static bool same_text(const char *a, const char *b)
 static bool same_element(const struct ruleset_set *set, const struct ruleset_element *a,
 	const struct ruleset_element *b)
 {
-	if (set->interval && memcmp(a->last.bytes, b->last.bytes, sizeof(a->last.bytes)) != 0)
+	if (set->interval && memcmp(a->extra->last.bytes, b->extra->last.bytes,
+				     sizeof(a->extra->last.bytes)) != 0)
 		return false;
 	if (set->data == DATA_MARK && a->mark != b->mark)
 		return false;
 	if (set->data == DATA_VERDICT && (a->verdict.kind != b->verdict.kind ||
 						 !same_text(a->verdict.chain, b->verdict.chain)))
 		return false;
-	return same_text(a->comment, b->comment);
+	return same_text(ruleset_element_comment(a), ruleset_element_comment(b));
 }
 
-/* Sorts out what of two sorted views is to be deleted and what added. */
-static void split_elements(const struct ruleset_set *set, const struct view *have,
-	const struct view *want, struct view *gone, struct view *fresh)
+/* Sorts out what is to be deleted and what added. The lists are the caller's, also on failure. */
+static int split_elements(const struct ruleset_set *have, const struct ruleset_set *want,
+	struct list *gone, struct list *fresh)
 {
+	_cleanup_(view_done) struct view old = { NULL, NULL }, new = { NULL, NULL };
 	size_t h = 0, w = 0;
+	int r = view_init(&old, have, want->key);
 
-	while (h < have->n || w < want->n) {
-		int order = h == have->n   ? 1
-			    : w == want->n ? -1
-					   : ruleset_compare_keys(set->key, &have->elements[h]->key,
-						     &want->elements[w]->key);
+	if (r == 0)
+		r = view_init(&new, want, want->key);
+	while (r == 0) {
+		const struct ruleset_element *a = view_at(&old, h), *b = view_at(&new, w);
+		int order;
 
-		if (order == 0 && same_element(set, have->elements[h], want->elements[w])) {
+		if (!a && !b)
+			break;
+		order = !a ? 1 : !b ? -1 : ruleset_compare_keys(want->key, &a->key, &b->key);
+		if (order == 0 && same_element(want, a, b)) {
 			h++;
 			w++;
 			continue;
 		}
-		if (order <= 0)
-			gone->elements[gone->n++] = have->elements[h++];
-		if (order >= 0)
-			fresh->elements[fresh->n++] = want->elements[w++];
+		if (order <= 0) {
+			r = list_add(gone, a);
+			h++;
+		}
+		if (r == 0 && order >= 0) {
+			r = list_add(fresh, b);
+			w++;
+		}
 	}
-}
-
-static void view_done(struct view *view)
-{
-	free(view->elements);
+	return r;
 }
 
 /* Deletes what is not wanted any more, and notes what is to be added later. */
 static int change_elements(
 	const struct transition *t, const struct ruleset_set *have, const struct ruleset_set *want)
 {
-	struct view *fresh = &t->fresh[want - t->want->sets];
-	_cleanup_(view_done) struct view have_view = { NULL, 0 }, want_view = { NULL, 0 },
-					 gone = { NULL, 0 };
+	struct list *fresh = &t->fresh[want - t->want->sets];
+	_cleanup_(list_done) struct list gone = { NULL, 0 };
+	int r;
 
 	/* What packets have put there is newer; what the plan has besides is what it lacks. */
 	if (want->dynamic)
-		return view_init(fresh, want, want->key);
+		return list_add_all(fresh, want);
 	if (want->timed)
 		return 0;
-	if (view_init(&have_view, have, want->key) < 0 ||
-		view_init(&want_view, want, want->key) < 0)
-		return -ENOMEM;
-	gone.elements = calloc(have_view.n + 1, sizeof(*gone.elements));
-	fresh->elements = calloc(want_view.n + 1, sizeof(*fresh->elements));
-	if (!gone.elements || !fresh->elements)
-		return -ENOMEM;
-	split_elements(want, &have_view, &want_view, &gone, fresh);
+	r = split_elements(have, want, &gone, fresh);
+	if (r < 0)
+		return r;
 	return message_delete_elements(t->batch, t->want, want, gone.elements, gone.n);
 }
 
 static int add_all_elements(const struct transition *t, const struct ruleset_set *set)
 {
-	_cleanup_(view_done) struct view view = { NULL, 0 };
+	_cleanup_(list_done) struct list all = { NULL, 0 };
+	int r = list_add_all(&all, set);
 
-	if (view_init(&view, set, set->key) < 0)
-		return -ENOMEM;
-	return message_add_elements(t->batch, t->want, set, view.elements, view.n);
+	return r < 0 ? r : message_add_elements(t->batch, t->want, set, all.elements, all.n);
 }
 
 /* --- tear down ------------------------------------------------------------------ */
@@ -272,7 +319,7 @@ static int add_sets(const struct transition *t)
 {
 	for (size_t i = 0; i < t->want->n_sets; i++) {
 		const struct ruleset_set *want = &t->want->sets[i];
-		const struct view *fresh = &t->fresh[i];
+		const struct list *fresh = &t->fresh[i];
 		int r;
 
 		if (same_set(t->have, want)) {
@@ -328,9 +375,61 @@ static int change_table(
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)
 		r = steps[i](&t);
 	for (size_t i = 0; t.fresh && i < want->n_sets; i++)
-		view_done(&t.fresh[i]);
+		list_done(&t.fresh[i]);
 	free(t.fresh);
 	return r;
+}
+
+/* --- counters ---------------------------------------------------------------------- */
+
+/* True if chains of "from" have counters and do not stay as they are in "to". */
+static bool chains_lose_counters(const struct ruleset_table *from, const struct ruleset_table *to)
+{
+	const struct transition t = { .have = from, .want = to };
+
+	for (size_t i = 0; i < from->n_chains; i++) {
+		const struct ruleset_chain *chain = &from->chains[i];
+		bool counts = false;
+
+		for (size_t j = 0; j < chain->n_rules; j++)
+			counts |= chain->rules[j].counter.of != NULL;
+		if (counts && !chain_stays(&t, chain, ruleset_find_chain(to, chain->name)))
+			return true;
+	}
+	return false;
+}
+
+static bool sets_lose_counters(const struct ruleset_table *from, const struct ruleset_table *to)
+{
+	for (size_t i = 0; i < from->n_sets; i++) {
+		const struct ruleset_set *set = &from->sets[i], *same = same_set(to, set);
+		_cleanup_(list_done) struct list gone = { NULL, 0 }, fresh = { NULL, 0 };
+
+		if (!set->counter || set->n_elements == 0)
+			continue;
+		if (!same || split_elements(set, same, &gone, &fresh) < 0 || gone.n > 0)
+			return true;
+	}
+	return false;
+}
+
+static bool lose_counters(const struct ruleset *from, const struct ruleset *to)
+{
+	for (size_t i = 0; i < from->n_tables; i++) {
+		const struct ruleset_table nothing = { .n_sets = 0 };
+		const struct ruleset_table *table = &from->tables[i];
+		const struct ruleset_table *same = ruleset_find_table(to, table);
+
+		if (chains_lose_counters(table, same ? same : &nothing) ||
+			sets_lose_counters(table, same ? same : &nothing))
+			return true;
+	}
+	return false;
+}
+
+bool diff_remakes_counters(const struct ruleset *have, const struct ruleset *want)
+{
+	return lose_counters(have, want) && lose_counters(want, have);
 }
 
 /* --- tables ------------------------------------------------------------------------- */

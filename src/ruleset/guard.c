@@ -22,9 +22,10 @@ int guard_arm(unsigned int seconds, struct batch **ret_batch)
 		.timed = true,
 		.origin = origin,
 	};
+	struct ruleset_extra extra = { .timeout_ms = UINT64_C(1000) * seconds };
 	const struct ruleset_element element = {
 		.key = build_value(&tcp, sizeof(tcp)),
-		.timeout_ms = UINT64_C(1000) * seconds,
+		.extra = &extra,
 	};
 	const struct ruleset_element *elements[] = { &element };
 	_cleanup_(batch_free_p) struct batch *batch = batch_new();

@@ -229,8 +229,6 @@ static int put_rule(struct batch *batch, const struct ruleset_table *table,
 int message_add_rule(struct batch *batch, const struct ruleset_table *table,
 	const struct ruleset_chain *chain, const struct ruleset_rule *rule)
 {
-	if (rule->counter.of)
-		batch_note_counter(batch);
 	return put_rule(batch, table, chain, rule);
 }
 
@@ -380,6 +378,18 @@ static int set_counter(struct nftnl_set_elem *made, const struct ruleset_counter
 	return 0;
 }
 
+static int set_extra(struct nftnl_set_elem *made, const struct ruleset_set *set,
+	const struct ruleset_extra *extra)
+{
+	if (extra->comment && set_comment(made, extra->comment) < 0)
+		return -ENOMEM;
+	if (set->counter && set_counter(made, &extra->counter) < 0)
+		return -ENOMEM;
+	if (set->timed)
+		nftnl_set_elem_set_u64(made, NFTNL_SET_ELEM_TIMEOUT, extra->timeout_ms);
+	return 0;
+}
+
 static struct nftnl_set_elem *add_element(struct nftnl_set *made, const struct ruleset_value *key)
 {
 	struct nftnl_set_elem *element = nftnl_set_elem_alloc();
@@ -415,20 +425,15 @@ static int fill_set(struct nftnl_set *made, const struct ruleset_set *set,
 {
 	for (size_t i = 0; i < n; i++) {
 		struct nftnl_set_elem *element = add_element(made, &elements[i]->key);
+		const struct ruleset_extra *extra = elements[i]->extra;
 
 		if (!element)
 			return -ENOMEM;
 		if (with_data && set_data(element, set, elements[i]) < 0)
 			return -ENOMEM;
-		if (with_data && elements[i]->comment &&
-			set_comment(element, elements[i]->comment) < 0)
+		if (with_data && extra && set_extra(element, set, extra) < 0)
 			return -ENOMEM;
-		if (with_data && set->counter && set_counter(element, &elements[i]->counter) < 0)
-			return -ENOMEM;
-		if (with_data && set->timed)
-			nftnl_set_elem_set_u64(
-				element, NFTNL_SET_ELEM_TIMEOUT, elements[i]->timeout_ms);
-		if (set->interval && add_range_end(made, &elements[i]->last) < 0)
+		if (set->interval && add_range_end(made, &extra->last) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -463,8 +468,6 @@ static int put_elements(struct batch *batch, const struct ruleset_table *table,
 int message_add_elements(struct batch *batch, const struct ruleset_table *table,
 	const struct ruleset_set *set, const struct ruleset_element *const *elements, size_t n)
 {
-	if (set->counter && n > 0)
-		batch_note_counter(batch);
 	return put_elements(batch, table, set, elements, n, NFT_MSG_NEWSETELEM);
 }
 

@@ -4,12 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void extra_free(struct ruleset_extra *extra)
+{
+	if (!extra)
+		return;
+	free(extra->comment);
+	free(extra->counter.of);
+	free(extra);
+}
+
 static void set_done(struct ruleset_set *set)
 {
-	for (size_t i = 0; i < set->n_elements; i++) {
-		free(set->elements[i].comment);
-		free(set->elements[i].counter.of);
-	}
+	for (size_t i = 0; i < set->n_elements; i++)
+		extra_free(set->elements[i].extra);
 	free(set->elements);
 	free(set->name);
 	free(set->signature);
@@ -75,6 +82,16 @@ const struct ruleset_chain *ruleset_find_chain(const struct ruleset_table *table
 		if (strcmp(table->chains[i].name, name) == 0)
 			return &table->chains[i];
 	return NULL;
+}
+
+const char *ruleset_element_comment(const struct ruleset_element *element)
+{
+	return element->extra ? element->extra->comment : NULL;
+}
+
+struct ruleset_counter *ruleset_element_counter(const struct ruleset_element *element)
+{
+	return element->extra ? &element->extra->counter : NULL;
 }
 
 int ruleset_compare_keys(

@@ -36,13 +36,16 @@ static void write_timeout(FILE *file, uint64_t milliseconds)
 static void write_element(
 	FILE *file, const struct ruleset_set *set, const struct ruleset_element *element)
 {
+	const char *comment = ruleset_element_comment(element);
+
 	key_write_value(file, set->key, &element->key);
-	if (set->interval && ruleset_compare_keys(set->key, &element->key, &element->last) != 0) {
+	if (set->interval &&
+		ruleset_compare_keys(set->key, &element->key, &element->extra->last) != 0) {
 		fputc('-', file);
-		key_write_value(file, set->key, &element->last);
+		key_write_value(file, set->key, &element->extra->last);
 	}
-	if (element->comment)
-		fprintf(file, " comment \"%s\"", element->comment);
+	if (comment)
+		fprintf(file, " comment \"%s\"", comment);
 	switch (set->data) {
 	case DATA_NONE:
 		break;

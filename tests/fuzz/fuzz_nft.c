@@ -87,7 +87,8 @@ static void check(struct ruleset *ruleset)
 	for (size_t i = 0; i < table->n_sets; i++) {
 		if (!table->sets[i].name || !table->sets[i].signature)
 			abort();
-		objects_join_intervals(&table->sets[i]);
+		if (table->sets[i].interval)
+			objects_join_intervals(&table->sets[i]);
 		remembers |= table->sets[i].dynamic;
 	}
 	/* What packets have left is always added. */

@@ -3,6 +3,7 @@
 #include "ruleset_fixture.h"
 
 #include "drover/counters.h"
+#include "drover/diff.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,46 @@ static void test_changes(void **state)
 	}
 }
 
+static const struct {
+	const char *have, *want;
+	bool remakes;
+} looks[] = {
+	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(MEMBERS, WEB), false },
+	/* Buckets alone; counters that only go, or only come. */
+	{ TOP GROUP(MEMBERS, WEB),
+		TOP GROUP(BALANCER(5) ", " PLAIN(6) ", { " HOST(7) "weight = 50; }", WEB), false },
+	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB), false },
+	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB), TOP GROUP(MEMBERS, WEB), false },
+	{ TOP GROUP(MEMBERS, TCP("web", "80,81")), TOP GROUP(MEMBERS, TCP("web", "80,81,82")),
+		false },
+	{ TOP GROUP(MEMBERS, TCP("web", "80,81,82")), TOP GROUP(MEMBERS, TCP("web", "80,81")),
+		false },
+	{ TOP GROUP(MEMBERS, WEB), "counters = false; " TOP GROUP(MEMBERS, WEB), false },
+	{ "counters = false; " TOP GROUP(MEMBERS, WEB), TOP GROUP(MEMBERS, WEB), false },
+	/* Those of a chain, of elements, of a set, and from one to another. */
+	{ TOP GROUP(MEMBERS, WEB),
+		TOP GROUP(BALANCER(5) ", { " FE(6) "mac = \"02:00:00:00:00:66\"; }", WEB), true },
+	{ TOP GROUP(MEMBERS, TCP("web", "80,81")), TOP GROUP(MEMBERS, TCP("web", "80,82")), true },
+	{ TOP GROUP(MEMBERS, TCP("web", "80,81")), TOP GROUP(MEMBERS, TCP("web", "80,81-82")),
+		true },
+	{ TOP GROUP(MEMBERS, WEB), TOP GROUP(MEMBERS, WEB ", " TCP("mail", "25")), true },
+	{ TOP GROUP(MEMBERS, WEB ", " TCP("mail", "25")), TOP GROUP(MEMBERS, WEB), true },
+};
+
+/* Reading them costs more than most changes: it is for those that need it. */
+static void test_who_has_to_look(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
+		_cleanup_(ruleset_free_p) struct ruleset *have = active_ruleset_of(looks[i].have);
+		_cleanup_(ruleset_free_p) struct ruleset *want = active_ruleset_of(looks[i].want);
+
+		if (diff_remakes_counters(have, want) != looks[i].remakes)
+			fail_msg("from %s\nto %s\n%s", looks[i].have, looks[i].want,
+				looks[i].remakes ? "counters are remade" : "no counter is remade");
+	}
+}
+
 /* What a counter in the kernel would not take in must not be given to it. */
 static void test_what_stays_takes_nothing(void **state)
 {
@@ -149,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_who_has_to_look),
 		cmocka_unit_test(test_what_stays_takes_nothing),
 		cmocka_unit_test(test_without_counters),
 	};

@@ -101,7 +101,7 @@ static const char *take_element(struct fixture *f, const void *bytes, size_t siz
 	f->objects.set = set;
 	assert_int_equal(objects_take_elements(message, &f->objects), MNL_CB_OK);
 	assert_int_equal(f->objects.error, 0);
-	return set->elements[set->n_elements - 1].comment;
+	return ruleset_element_comment(&set->elements[set->n_elements - 1]);
 }
 
 /* --- tests ------------------------------------------------------------------------ */

@@ -15,6 +15,7 @@
  * what was read back needs no other field.
  */
 
+#include "drover/arena.h"
 #include "drover/conf.h"
 
 #include <stdint.h>
@@ -118,8 +119,7 @@ enum ruleset_verdict_kind {
 
 struct ruleset_verdict {
 	enum ruleset_verdict_kind kind;
-	/* VERDICT_GOTO, VERDICT_JUMP: owned by whoever owns the verdict's container. */
-	const char *chain;
+	const char *chain; /* VERDICT_GOTO, VERDICT_JUMP */
 };
 
 enum { RULESET_VALUE_MAX = 44 }; /* KEY_FLOW6 */
@@ -135,7 +135,7 @@ struct ruleset_value {
  * the kernel begins there with this.
  */
 struct ruleset_counter {
-	char *of; /* "member/A/fe5", "service/A/web"; NULL if read back, or of no interest */
+	const char *of; /* "member/A/fe5", "service/A/web"; NULL if read back, or of no interest */
 	uint64_t packets;
 	uint64_t bytes;
 	bool known; /* counters_carry() has found it in the other ruleset */
@@ -145,19 +145,19 @@ struct ruleset_counter {
 struct ruleset_extra {
 	struct ruleset_value last;      /* interval sets: the last key of the range, inclusive */
 	uint64_t timeout_ms;            /* timed sets: how long it stays once it was added */
-	char *comment;                  /* NULL if none */
+	const char *comment;            /* NULL if none */
 	struct ruleset_counter counter; /* if the set counts */
 };
 
 struct ruleset_element {
 	struct ruleset_value key;
 	uint32_t mark;                  /* DATA_MARK, host order */
-	struct ruleset_verdict verdict; /* DATA_VERDICT; chain is owned by the set's table */
-	struct ruleset_extra *extra;    /* owned; NULL if none, which it never is in interval sets */
+	struct ruleset_verdict verdict; /* DATA_VERDICT */
+	struct ruleset_extra *extra;    /* NULL if none, which it never is in interval sets */
 };
 
 struct ruleset_set {
-	char *name;
+	const char *name;
 	enum ruleset_key key;
 	enum ruleset_data data;
 	uint32_t modulus; /* KEY_NUMBER */
@@ -169,9 +169,9 @@ struct ruleset_set {
 	uint64_t timeout_ms; /* dynamic sets; 0: none */
 	struct ruleset_element *elements;
 	size_t n_elements;
-	bool ordered; /* in the order of their keys; if not, they may be all the same */
-	char *signature; /* see below; covers all but the elements */
-	char *origin;    /* for messages: "service smtp (drover.conf:12)"; NULL if read back */
+	bool ordered;          /* in the order of their keys; if not, they may be all the same */
+	const char *signature; /* see below; covers all but the elements */
+	const char *origin; /* for messages: "service smtp (drover.conf:12)"; NULL if read back */
 };
 
 enum ruleset_source_kind {
@@ -227,10 +227,10 @@ struct ruleset_rule {
 	/* Empty in a ruleset that was read back from the kernel. */
 	struct ruleset_statement statements[RULESET_STATEMENTS_MAX];
 	size_t n_statements;
-	char *comment;
-	char *signature;
+	const char *comment;
+	const char *signature;
 	struct ruleset_counter counter; /* if it has one */
-	char *origin;
+	const char *origin;
 };
 
 enum ruleset_hook {
@@ -252,13 +252,13 @@ enum {
 };
 
 struct ruleset_chain {
-	char *name;
+	const char *name;
 	enum ruleset_hook hook;
 	const char *interface; /* HOOK_INGRESS: borrowed from the ruleset */
 	struct ruleset_rule *rules;
 	size_t n_rules;
-	char *signature; /* covers all but the rules */
-	char *origin;
+	const char *signature; /* covers all but the rules */
+	const char *origin;
 };
 
 struct ruleset_table {
@@ -269,7 +269,7 @@ struct ruleset_table {
 	 * passes it by, and it ends with the socket (NFT_TABLE_F_OWNER, Linux 5.12).
 	 */
 	bool owned;
-	char *comment;
+	const char *comment;
 	struct ruleset_set *sets; /* in the order of the script */
 	size_t n_sets;
 	struct ruleset_chain *chains; /* callees before callers */
@@ -283,7 +283,8 @@ struct ruleset_table {
 enum { RULESET_TABLES_MAX = 5 };
 
 struct ruleset {
-	char *interface; /* that of the ingress hook; NULL if read back */
+	struct arena arena;    /* of all strings, and of what elements have besides */
+	const char *interface; /* that of the ingress hook; NULL if read back */
 	struct ruleset_table tables[RULESET_TABLES_MAX];
 	size_t n_tables;
 };

@@ -28,12 +28,11 @@ void keeper_done(struct keeper *keeper)
 
 int keeper_enable_shield(struct keeper *keeper)
 {
-	static char comment[] = "drover: can there be one?";
 	const struct ruleset_table table = {
 		.family = RULESET_INET,
 		.name = RULESET_SHIELD_NAME,
 		.owned = true,
-		.comment = comment,
+		.comment = "drover: can there be one?",
 	};
 	_cleanup_(batch_free_p) struct batch *batch = batch_new();
 	int r;

@@ -34,6 +34,7 @@ int nft_settle(struct nft *nft);
 
 /* A table that messages of the kernel's are read into. */
 struct objects {
+	struct arena *arena;         /* of the table's ruleset */
 	struct ruleset_table *table; /* of this family and name; others' objects are passed by */
 	struct ruleset_set *set;     /* of it, whose elements come in */
 	/*

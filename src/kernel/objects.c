@@ -71,8 +71,8 @@ int objects_take_chain(const struct nlmsghdr *header, void *data)
 	table->chains = chains;
 	chain = &chains[table->n_chains++];
 	*chain = (struct ruleset_chain){
-		.name = strdup(nftnl_chain_get_str(parsed, NFTNL_CHAIN_NAME)),
-		.signature = message_sign_chain(parsed),
+		.name = arena_copy(objects->arena, nftnl_chain_get_str(parsed, NFTNL_CHAIN_NAME)),
+		.signature = message_sign_chain(parsed, objects->arena),
 	};
 	return chain->name && chain->signature ? MNL_CB_OK : latch(objects, -ENOMEM);
 }
@@ -112,7 +112,7 @@ int objects_take_rule(const struct nlmsghdr *header, void *data)
 		return latch(objects, -ENOMEM);
 	chain->rules = rules;
 	rule = &rules[chain->n_rules++];
-	*rule = (struct ruleset_rule){ .signature = message_sign_rule(parsed) };
+	*rule = (struct ruleset_rule){ .signature = message_sign_rule(parsed, objects->arena) };
 	(void)nftnl_expr_foreach(parsed, take_counter, &rule->counter);
 	return rule->signature ? MNL_CB_OK : latch(objects, -ENOMEM);
 }
@@ -151,8 +151,8 @@ int objects_take_set(const struct nlmsghdr *header, void *data)
 	table->sets = sets;
 	set = &sets[table->n_sets++];
 	*set = (struct ruleset_set){
-		.name = strdup(nftnl_set_get_str(parsed, NFTNL_SET_NAME)),
-		.signature = message_sign_set(parsed),
+		.name = arena_copy(objects->arena, nftnl_set_get_str(parsed, NFTNL_SET_NAME)),
+		.signature = message_sign_set(parsed, objects->arena),
 		.interval = flags & NFT_SET_INTERVAL,
 		.dynamic = flags & NFT_SET_EVAL,
 		.timed = (flags & NFT_SET_TIMEOUT) && !(flags & NFT_SET_EVAL),
@@ -222,14 +222,15 @@ static const char *find_comment(const uint8_t *data, uint32_t size)
 	return comment;
 }
 
-static struct ruleset_extra *add_extra(struct ruleset_element *element)
+static struct ruleset_extra *add_extra(struct objects *objects, struct ruleset_element *element)
 {
 	if (!element->extra)
-		element->extra = calloc(1, sizeof(*element->extra));
+		element->extra = arena_alloc(objects->arena, sizeof(*element->extra));
 	return element->extra;
 }
 
-static int take_comment(struct ruleset_element *element, struct nftnl_set_elem *parsed)
+static int take_comment(
+	struct objects *objects, struct ruleset_element *element, struct nftnl_set_elem *parsed)
 {
 	uint32_t length = 0;
 	const void *data = nftnl_set_elem_get(parsed, NFTNL_SET_ELEM_USERDATA, &length);
@@ -237,9 +238,9 @@ static int take_comment(struct ruleset_element *element, struct nftnl_set_elem *
 
 	if (!comment)
 		return 0;
-	if (!add_extra(element))
+	if (!add_extra(objects, element))
 		return -ENOMEM;
-	element->extra->comment = strdup(comment);
+	element->extra->comment = arena_copy(objects->arena, comment);
 	return element->extra->comment ? 0 : -ENOMEM;
 }
 
@@ -266,7 +267,7 @@ static int take_element(struct nftnl_set_elem *parsed, void *data)
 	element = &elements[set->n_elements];
 	*element = (struct ruleset_element){ .mark = 0 };
 	set->n_elements++;
-	if ((set->interval || set->counter) && !add_extra(element))
+	if ((set->interval || set->counter) && !add_extra(objects, element))
 		return latch(objects, -ENOMEM);
 	r = take_key(&element->key, parsed);
 	if (r == 0 && set->interval && ends_interval(parsed)) {
@@ -276,7 +277,7 @@ static int take_element(struct nftnl_set_elem *parsed, void *data)
 	if (r == 0)
 		r = take_data(objects, element, parsed);
 	if (r == 0)
-		r = take_comment(element, parsed);
+		r = take_comment(objects, element, parsed);
 	if (set->counter)
 		(void)nftnl_set_elem_expr_foreach(parsed, take_counter, &element->extra->counter);
 	return r < 0 ? latch(objects, r) : 0;
@@ -331,7 +332,6 @@ void objects_join_intervals(struct ruleset_set *set)
 		if (is_end(element)) {
 			if (n > 0)
 				set->elements[n - 1].extra->last = key_before(&element->key);
-			free(element->extra);
 			continue;
 		}
 		element->extra->last.length = element->key.length;

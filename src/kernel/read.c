@@ -112,7 +112,7 @@ static int read_table(struct nft *nft, enum ruleset_family family, const char *n
 	struct ruleset *ruleset, enum extent extent)
 {
 	struct ruleset_table *table = &ruleset->tables[ruleset->n_tables];
-	struct objects objects = { .table = table };
+	struct objects objects = { .arena = &ruleset->arena, .table = table };
 	int r;
 
 	*table = (struct ruleset_table){ .family = family, .name = name };

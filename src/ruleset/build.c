@@ -6,36 +6,34 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SET_SIZE_MIN = 64 };
 
-char *build_copy(struct build *b, const char *text)
+const char *build_copy(struct build *b, const char *text)
 {
-	char *copy = strdup(text);
+	const char *copy = arena_copy(&b->ruleset->arena, text);
 
 	if (!copy)
 		b->failed = true;
 	return copy;
 }
 
-char *build_text(struct build *b, const char *format, ...)
+const char *build_text(struct build *b, const char *format, ...)
 {
-	char *text = NULL;
+	const char *text;
 	va_list arguments;
 
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0) {
-		b->failed = true;
-		text = NULL;
-	}
+	text = arena_vformat(&b->ruleset->arena, format, arguments);
 	va_end(arguments);
+	if (!text)
+		b->failed = true;
 	return text;
 }
 
-char *build_origin(
+const char *build_origin(
 	struct build *b, const char *kind, const char *name, const struct conf_location *location)
 {
 	if (!location->file)
@@ -43,7 +41,7 @@ char *build_origin(
 	return build_text(b, "%s %s (%s:%u)", kind, name, location->file, location->line);
 }
 
-void build_table(struct build *b, enum ruleset_family family, char *comment)
+void build_table(struct build *b, enum ruleset_family family, const char *comment)
 {
 	assert(b->ruleset->n_tables < RULESET_TABLES_MAX);
 	b->table = &b->ruleset->tables[b->ruleset->n_tables++];
@@ -54,15 +52,13 @@ void build_table(struct build *b, enum ruleset_family family, char *comment)
 	};
 }
 
-struct ruleset_set *build_set(struct build *b, char *name, char *origin)
+struct ruleset_set *build_set(struct build *b, const char *name, const char *origin)
 {
 	struct ruleset_table *table = b->table;
 	struct ruleset_set *sets = array_grow(table->sets, table->n_sets, sizeof(*sets));
 
 	if (!sets) {
 		b->failed = true;
-		free(name);
-		free(origin);
 		b->scratch_set = (struct ruleset_set){ .name = NULL };
 		return &b->scratch_set;
 	}
@@ -71,15 +67,13 @@ struct ruleset_set *build_set(struct build *b, char *name, char *origin)
 	return &sets[table->n_sets++];
 }
 
-struct ruleset_chain *build_chain(struct build *b, char *name, char *origin)
+struct ruleset_chain *build_chain(struct build *b, const char *name, const char *origin)
 {
 	struct ruleset_table *table = b->table;
 	struct ruleset_chain *chains = array_grow(table->chains, table->n_chains, sizeof(*chains));
 
 	if (!chains) {
 		b->failed = true;
-		free(name);
-		free(origin);
 		b->scratch_chain = (struct ruleset_chain){ .name = NULL };
 		return &b->scratch_chain;
 	}
@@ -89,7 +83,7 @@ struct ruleset_chain *build_chain(struct build *b, char *name, char *origin)
 }
 
 struct ruleset_rule *build_rule(
-	struct build *b, struct ruleset_chain *chain, char *comment, char *origin)
+	struct build *b, struct ruleset_chain *chain, const char *comment, const char *origin)
 {
 	struct ruleset_rule *rules = NULL;
 
@@ -97,8 +91,6 @@ struct ruleset_rule *build_rule(
 		rules = array_grow(chain->rules, chain->n_rules, sizeof(*rules));
 	if (!rules) {
 		b->failed = true;
-		free(comment);
-		free(origin);
 		b->scratch_rule = (struct ruleset_rule){ .comment = NULL };
 		return &b->scratch_rule;
 	}
@@ -110,7 +102,7 @@ struct ruleset_rule *build_rule(
 struct ruleset_extra *build_extra(struct build *b, struct ruleset_element *element)
 {
 	if (!element->extra && element != &b->scratch_element)
-		element->extra = calloc(1, sizeof(*element->extra));
+		element->extra = arena_alloc(&b->ruleset->arena, sizeof(*element->extra));
 	if (element->extra)
 		return element->extra;
 	b->failed = true;
@@ -118,17 +110,7 @@ struct ruleset_extra *build_extra(struct build *b, struct ruleset_element *eleme
 	return &b->scratch_extra;
 }
 
-static void set_comment(struct build *b, struct ruleset_element *element, char *comment)
-{
-	struct ruleset_extra *extra = build_extra(b, element);
-
-	if (extra == &b->scratch_extra)
-		free(comment);
-	else
-		extra->comment = comment;
-}
-
-struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, char *comment)
+struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, const char *comment)
 {
 	struct ruleset_element *elements = NULL;
 
@@ -136,14 +118,13 @@ struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, 
 		elements = array_grow(set->elements, set->n_elements, sizeof(*elements));
 	if (!elements) {
 		b->failed = true;
-		free(comment);
 		b->scratch_element = (struct ruleset_element){ .mark = 0 };
 		return &b->scratch_element;
 	}
 	set->elements = elements;
 	elements[set->n_elements] = (struct ruleset_element){ .mark = 0 };
 	if (comment)
-		set_comment(b, &elements[set->n_elements], comment);
+		build_extra(b, &elements[set->n_elements])->comment = comment;
 	return &elements[set->n_elements++];
 }
 

@@ -22,23 +22,25 @@ struct build {
 	struct ruleset_rule scratch_rule;
 };
 
-/* A new string; NULL (and failed) without memory. */
-char *build_copy(struct build *b, const char *text);
-char *build_text(struct build *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A string of the ruleset's; NULL (and failed) without memory. */
+const char *build_copy(struct build *b, const char *text);
+const char *build_text(struct build *b, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* The origin of an object: "service smtp (drover.conf:12)". */
-char *build_origin(
+const char *build_origin(
 	struct build *b, const char *kind, const char *name, const struct conf_location *location);
 
-void build_table(struct build *b, enum ruleset_family family, char *comment);
+void build_table(struct build *b, enum ruleset_family family, const char *comment);
 
-/* These take ownership of the strings; comment may be NULL. */
-struct ruleset_set *build_set(struct build *b, char *name, char *origin);
-struct ruleset_chain *build_chain(struct build *b, char *name, char *origin);
+/* Strings are the ruleset's, or literals; comment may be NULL. */
+struct ruleset_set *build_set(struct build *b, const char *name, const char *origin);
+struct ruleset_chain *build_chain(struct build *b, const char *name, const char *origin);
 struct ruleset_rule *build_rule(
-	struct build *b, struct ruleset_chain *chain, char *comment, char *origin);
+	struct build *b, struct ruleset_chain *chain, const char *comment, const char *origin);
 
-struct ruleset_element *build_element(struct build *b, struct ruleset_set *set, char *comment);
+struct ruleset_element *build_element(
+	struct build *b, struct ruleset_set *set, const char *comment);
 
 /* What the element has besides, made at the first call. */
 struct ruleset_extra *build_extra(struct build *b, struct ruleset_element *element);

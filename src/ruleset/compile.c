@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const struct conf_location NOWHERE;
 
@@ -15,7 +14,7 @@ struct entry {
 	const char *chains[N_VIEWS];
 };
 
-static char *interface_origin(struct compiler *c)
+static const char *interface_origin(struct compiler *c)
 {
 	return build_origin(&c->build, "interface", c->plan->interface, &NOWHERE);
 }
@@ -88,7 +87,7 @@ static void match_vips(
 	rule->statements[0].negate = none;
 }
 
-static char *vip_comment(struct compiler *c, enum view_kind kind, const char *prefix)
+static const char *vip_comment(struct compiler *c, enum view_kind kind, const char *prefix)
 {
 	const struct prefix *single = single_vip(c->group, kind);
 	char text[PREFIX_TEXT_MAX];
@@ -122,7 +121,7 @@ static void compile_rest(struct compiler *c, struct ruleset_chain *chain)
 	};
 	struct build *b = &c->build;
 	struct ruleset_rule *rule = build_rule(
-		b, chain, build_text(b, "no service: for this host"), compile_group_origin(c));
+		b, chain, "no service: for this host", compile_group_origin(c));
 
 	rule_look_up(rule, STATEMENT_VMAP, protocol, c->unserved);
 }
@@ -131,8 +130,8 @@ static void compile_unserved(struct compiler *c)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
 	struct build *b = &c->build;
-	struct ruleset_set *set = build_set(b, build_text(b, "unserved"), interface_origin(c));
-	struct ruleset_chain *chain = build_chain(b, build_text(b, "host"), interface_origin(c));
+	struct ruleset_set *set = build_set(b, "unserved", interface_origin(c));
+	struct ruleset_chain *chain = build_chain(b, "host", interface_origin(c));
 
 	compile_accept(build_rule(b, chain, NULL, interface_origin(c)));
 	set->key = KEY_PROTOCOL;
@@ -177,8 +176,7 @@ static const char *compile_others(struct compiler *c, const struct entry *entrie
 			if (!entries[i].chains[kinds[k]])
 				continue;
 			if (!chain)
-				chain = build_chain(
-					b, build_text(b, "others"), interface_origin(c));
+				chain = build_chain(b, "others", interface_origin(c));
 			c->group = &c->plan->groups[i];
 			compile_dispatch(c, chain, kinds[k], entries[i].chains[kinds[k]]);
 		}
@@ -194,7 +192,7 @@ static void compile_lookalikes(struct compiler *c, struct ruleset_chain *chain, 
 	static const uint8_t ethertype_ip6[] = { 0x86, 0xdd };
 	struct build *b = &c->build;
 	struct ruleset_rule *rule = build_rule(
-		b, chain, build_text(b, "it is IPv6 after all"), compile_group_origin(c));
+		b, chain, "it is IPv6 after all", compile_group_origin(c));
 
 	rule_match(rule, FIELD_META_PROTOCOL, build_value(ethertype_ip6, sizeof(ethertype_ip6)));
 	rule_verdict(rule, VERDICT_GOTO, others);
@@ -209,7 +207,7 @@ static void compile_lookalikes(struct compiler *c, struct ruleset_chain *chain, 
 static void compile_ingress(struct compiler *c, const char *others)
 {
 	struct build *b = &c->build;
-	struct ruleset_chain *chain = build_chain(b, build_text(b, "ingress"), interface_origin(c));
+	struct ruleset_chain *chain = build_chain(b, "ingress", interface_origin(c));
 	bool has_first = compile_has_family(c->group, AF_INET);
 	struct ruleset_rule *rule;
 
@@ -287,7 +285,7 @@ int compile_plan(const struct plan *plan, struct ruleset **ret_ruleset)
 
 	if (!ruleset)
 		return -ENOMEM;
-	ruleset->interface = strdup(plan->interface);
+	ruleset->interface = arena_copy(&ruleset->arena, plan->interface);
 	if (!ruleset->interface)
 		return -ENOMEM;
 	if (plan->n_groups > 0)

@@ -30,7 +30,8 @@ struct ruleset_source compile_slot_source(struct compiler *c, enum conf_schedule
 	return source;
 }
 
-static char *distribution_label(struct compiler *c, const struct plan_distribution *distribution)
+static const char *distribution_label(
+	struct compiler *c, const struct plan_distribution *distribution)
 {
 	static const char *const prefixes[] = {
 		[CONF_PROTOCOL_TCP] = "tcp-",
@@ -48,28 +49,29 @@ static char *distribution_label(struct compiler *c, const struct plan_distributi
 	return build_text(b, "%s%s%s", protocol, scheduler, rest);
 }
 
-char *compile_distribution_name(
+const char *compile_distribution_name(
 	struct compiler *c, const char *kind, const struct plan_distribution *distribution)
 {
 	const struct plan_table *table = &c->group->tables[distribution->table];
-	_cleanup_(free_p) char *label = distribution_label(c, distribution);
+	const char *label = distribution_label(c, distribution);
 
 	return build_text(&c->build, "%s/%s/%s%s%s%s", kind, c->group->name, label ? label : "",
 		table->subset ? "/" : "", table->subset ? table->subset : "",
 		table->apart ? "/up" : "");
 }
 
-char *compile_memory_name(
+const char *compile_memory_name(
 	struct compiler *c, const char *kind, const struct plan_distribution *distribution)
 {
 	const char *memory = c->group->tables[distribution->table].memory;
-	_cleanup_(free_p) char *label = distribution_label(c, distribution);
+	const char *label = distribution_label(c, distribution);
 
 	return build_text(&c->build, "%s/%s/%s%s%s", kind, c->group->name, label ? label : "",
 		memory ? "/" : "", memory ? memory : "");
 }
 
-char *compile_distribution_origin(struct compiler *c, const struct plan_distribution *distribution)
+const char *compile_distribution_origin(
+	struct compiler *c, const struct plan_distribution *distribution)
 {
 	return build_origin(&c->build, "service", distribution->service, &distribution->location);
 }
@@ -136,7 +138,7 @@ static void add_ports_of_both(
 
 static const char *port_set(struct compiler *c, const struct plan_distribution *distribution)
 {
-	char *name = compile_distribution_name(c, c->view->ports, distribution);
+	const char *name = compile_distribution_name(c, c->view->ports, distribution);
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 
@@ -157,13 +159,13 @@ static const char *port_set(struct compiler *c, const struct plan_distribution *
 static const char *protocol_set(struct compiler *c)
 {
 	struct build *b = &c->build;
-	char *name = build_copy(b, c->view->protocols);
+	const char *name = c->view->protocols;
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 
 	if (known)
 		return known->name;
-	set = build_set(b, name, build_text(b, "TCP and UDP"));
+	set = build_set(b, name, "TCP and UDP");
 	set->key = c->view->protocol_key;
 	set->size = build_size(ARRAY_SIZE(protocols));
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
@@ -232,7 +234,8 @@ static void match_service(
 		compile_count(c, rule, "service", distribution->service);
 }
 
-static char *distribution_comment(struct compiler *c, const struct plan_distribution *distribution)
+static const char *distribution_comment(
+	struct compiler *c, const struct plan_distribution *distribution)
 {
 	static const char *const names[] = {
 		[CONF_PROTOCOL_TCP] = "TCP",

@@ -13,13 +13,13 @@ static const char *icmp_errors(struct compiler *c)
 	static const uint8_t types[] = { ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED,
 		ICMP_PARAMETERPROB };
 	struct build *b = &c->build;
-	char *name = build_text(b, "icmp-errors");
+	const char *name = "icmp-errors";
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 
 	if (known)
 		return known->name;
-	set = build_set(b, name, build_text(b, "ICMP errors"));
+	set = build_set(b, name, "ICMP errors");
 	set->key = KEY_ICMP_TYPE;
 	set->size = build_size(sizeof(types));
 	for (size_t i = 0; i < sizeof(types); i++)
@@ -34,20 +34,18 @@ static void compile_ip_error_tests(struct compiler *c, struct ruleset_chain *cha
 	const char *errors = icmp_errors(c);
 	struct ruleset_rule *rule;
 
-	rule = build_rule(b, chain, build_text(b, "not about another packet: for this host"),
-		compile_group_origin(c));
+	rule = build_rule(
+		b, chain, "not about another packet: for this host", compile_group_origin(c));
 	rule_match_set(rule, FIELD_ICMP_TYPE, errors);
 	rule->statements[0].negate = true;
 	rule_verdict(rule, VERDICT_ACCEPT, NULL);
 
-	rule = build_rule(
-		b, chain, build_text(b, "about a packet with options"), compile_group_origin(c));
+	rule = build_rule(b, chain, "about a packet with options", compile_group_origin(c));
 	rule_match(rule, FIELD_ERROR_VERSION, build_value(&plain_header, 1));
 	rule->statements[0].negate = true;
 	rule_verdict(rule, VERDICT_GOTO, c->everyone);
 
-	rule = build_rule(
-		b, chain, build_text(b, "about a later fragment"), compile_group_origin(c));
+	rule = build_rule(b, chain, "about a later fragment", compile_group_origin(c));
 	compile_match_any_bit(rule, FIELD_ERROR_FRAGMENT, build_value(offset, sizeof(offset)));
 	rule_verdict(rule, VERDICT_GOTO, c->everyone);
 }
@@ -60,15 +58,15 @@ static void compile_ip6_error_tests(struct compiler *c, struct ruleset_chain *ch
 	struct ruleset_statement *range;
 	struct ruleset_rule *rule;
 
-	rule = build_rule(b, chain, build_text(b, "not about another packet: for this host"),
-		compile_group_origin(c));
+	rule = build_rule(
+		b, chain, "not about another packet: for this host", compile_group_origin(c));
 	range = build_statement(rule, STATEMENT_MATCH_RANGE);
 	range->field = FIELD_ICMP6_TYPE;
 	range->value = build_value(&first_other, 1);
 	range->last = build_value(&last, 1);
 	rule_verdict(rule, VERDICT_ACCEPT, NULL);
 
-	rule = build_rule(b, chain, build_text(b, "about a fragment"), compile_group_origin(c));
+	rule = build_rule(b, chain, "about a fragment", compile_group_origin(c));
 	rule_match(rule, FIELD_ERROR6_PROTOCOL, build_value(&fragment, 1));
 	rule_verdict(rule, VERDICT_GOTO, c->everyone);
 }
@@ -92,7 +90,7 @@ void compile_errors(struct compiler *c, struct ruleset_chain *chain, enum view_k
 {
 	struct build *b = &c->build;
 	struct ruleset_rule *rule = build_rule(
-		b, chain, build_text(b, "errors about flows"), compile_group_origin(c));
+		b, chain, "errors about flows", compile_group_origin(c));
 
 	compile_match_icmp(rule, kind == VIEW_IP ? AF_INET : AF_INET6);
 	rule_verdict(rule, VERDICT_GOTO, c->error_chains[kind]);

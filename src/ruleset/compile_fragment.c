@@ -59,16 +59,15 @@ void compile_fragment_chain(struct compiler *c, enum view_kind kind)
 		compile_name(c, kind == VIEW_IP ? "fragment" : "fragment6", NULL),
 		compile_group_origin(c));
 	struct ruleset_rule *rule = build_rule(
-		b, chain, build_text(b, "a large ping: for this host"), compile_group_origin(c));
+		b, chain, "a large ping: for this host", compile_group_origin(c));
 
 	compile_match_icmp(rule, kind == VIEW_IP ? AF_INET : AF_INET6);
 	rule_verdict(rule, VERDICT_ACCEPT, NULL);
-	rule = build_rule(b, chain, build_text(b, "a later fragment follows the first"),
-		compile_group_origin(c));
+	rule = build_rule(b, chain, "a later fragment follows the first", compile_group_origin(c));
 	rule_look_up(rule, STATEMENT_MARK, packet_digest(c, kind), c->fragments);
 	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), c->members_by_mark);
-	rule = build_rule(b, chain, build_text(b, "the first has not come yet: to all members"),
-		compile_group_origin(c));
+	rule = build_rule(
+		b, chain, "the first has not come yet: to all members", compile_group_origin(c));
 	build_statement(rule, STATEMENT_COUNTER);
 	rule_verdict(rule, VERDICT_GOTO, c->everyone);
 	c->fragment_chains[kind] = chain->name;
@@ -77,8 +76,7 @@ void compile_fragment_chain(struct compiler *c, enum view_kind kind)
 static struct ruleset_rule *later_fragments(
 	struct compiler *c, struct ruleset_chain *chain, const char *comment)
 {
-	return build_rule(
-		&c->build, chain, build_copy(&c->build, comment), compile_group_origin(c));
+	return build_rule(&c->build, chain, comment, compile_group_origin(c));
 }
 
 static void match_offset6(struct ruleset_rule *rule)

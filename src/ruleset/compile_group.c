@@ -9,7 +9,7 @@ static const char *peer_set(struct compiler *c)
 {
 	const struct plan_group *group = c->group;
 	struct build *b = &c->build;
-	char *name = compile_name(c, "peers", NULL);
+	const char *name = compile_name(c, "peers", NULL);
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 
@@ -41,7 +41,7 @@ static void compile_loop_guard(struct compiler *c, struct ruleset_chain *chain)
 		rule->comment = build_text(b, "loop guard: from balancer %s", group->peers[0].name);
 		rule_match(rule, FIELD_ETHER_SOURCE_RAW, build_value(group->peers[0].mac.bytes, 6));
 	} else {
-		rule->comment = build_text(b, "loop guard: from another balancer");
+		rule->comment = "loop guard: from another balancer";
 		rule_match_set(rule, FIELD_ETHER_SOURCE_RAW, peer_set(c));
 	}
 	compile_accept(rule);
@@ -51,7 +51,7 @@ static const char *outgoing_map(struct compiler *c)
 {
 	const struct plan_group *group = c->group;
 	struct build *b = &c->build;
-	char *name = compile_name(c, c->view->outgoing, NULL);
+	const char *name = compile_name(c, c->view->outgoing, NULL);
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 
@@ -86,8 +86,8 @@ static void compile_outgoing(struct compiler *c, struct ruleset_chain *chain, en
 
 	if (c->group->n_outgoing == 0)
 		return;
-	rule = build_rule(b, chain, build_text(b, "replies to connections that members opened"),
-		compile_group_origin(c));
+	rule = build_rule(
+		b, chain, "replies to connections that members opened", compile_group_origin(c));
 	/* ICMP has no ports: its checksum is where theirs would be. */
 	if (!c->view->is_error) {
 		compile_match_icmp(rule, kind == VIEW_IP ? AF_INET : AF_INET6);

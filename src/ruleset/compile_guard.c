@@ -10,10 +10,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <netinet/in.h>
 
-static char *origin(struct compiler *c)
-{
-	return build_text(&c->build, "the member guard");
-}
+static const char origin[] = "the member guard";
 
 /* The states that conntrack gives to what belongs to no flow that it knows. */
 static void match_unknown(struct ruleset_rule *rule)
@@ -30,9 +27,9 @@ static void match_unknown(struct ruleset_rule *rule)
 static void compile_tracking(struct compiler *c)
 {
 	struct build *b = &c->build;
-	struct ruleset_chain *chain = build_chain(b, build_text(b, "tracking"), origin(c));
-	struct ruleset_rule *rule = build_rule(b, chain,
-		build_text(b, "no packet comes here: it makes conntrack see the flows"), origin(c));
+	struct ruleset_chain *chain = build_chain(b, "tracking", origin);
+	struct ruleset_rule *rule = build_rule(
+		b, chain, "no packet comes here: it makes conntrack see the flows", origin);
 
 	match_unknown(rule);
 }
@@ -41,8 +38,7 @@ static const char *vip_set(struct compiler *c, int family)
 {
 	const struct plan_guard *guard = &c->plan->guard;
 	struct build *b = &c->build;
-	struct ruleset_set *set = build_set(
-		b, build_text(b, family == AF_INET ? "vips" : "vips6"), origin(c));
+	struct ruleset_set *set = build_set(b, family == AF_INET ? "vips" : "vips6", origin);
 
 	set->key = family == AF_INET ? KEY_ADDRESS : KEY_ADDRESS6;
 	for (size_t i = 0; i < guard->n_vips; i++)
@@ -67,19 +63,19 @@ static void compile_drop(struct compiler *c, struct ruleset_chain *chain, int fa
 
 	if (!has_family(&c->plan->guard, family))
 		return;
-	rule = build_rule(b, chain, build_text(b, "its client will send it again"), origin(c));
+	rule = build_rule(b, chain, "its client will send it again", origin);
 	rule_match_set(rule, family == AF_INET ? FIELD_IP_DESTINATION : FIELD_IP6_DESTINATION,
 		vip_set(c, family));
 	build_statement(rule, STATEMENT_COUNTER);
 	if (!b->failed)
-		rule->counter.of = build_text(b, GUARD_COUNTER);
+		rule->counter.of = GUARD_COUNTER;
 	rule_verdict(rule, VERDICT_DROP, NULL);
 }
 
 static const char *armed_set(struct compiler *c)
 {
 	struct build *b = &c->build;
-	struct ruleset_set *set = build_set(b, build_text(b, GUARD_SET), origin(c));
+	struct ruleset_set *set = build_set(b, GUARD_SET, origin);
 
 	set->key = KEY_PROTOCOL;
 	set->timed = true;
@@ -95,10 +91,9 @@ static void compile_input(struct compiler *c, const char *guard)
 	static const uint8_t syn_rst = 0x06;
 	struct build *b = &c->build;
 	const char *armed = armed_set(c);
-	struct ruleset_chain *chain = build_chain(b, build_text(b, "input"), origin(c));
-	struct ruleset_rule *rule = build_rule(b, chain,
-		build_text(b, "armed: TCP in mid-stream of a flow that is not known here"),
-		origin(c));
+	struct ruleset_chain *chain = build_chain(b, "input", origin);
+	struct ruleset_rule *rule = build_rule(
+		b, chain, "armed: TCP in mid-stream of a flow that is not known here", origin);
 
 	chain->hook = HOOK_INET_INPUT;
 	match_unknown(rule);
@@ -117,7 +112,7 @@ static void compile_members_own(struct compiler *c)
 		compile_tracking(c);
 		return;
 	}
-	chain = build_chain(b, build_text(b, "guard"), origin(c));
+	chain = build_chain(b, "guard", origin);
 	name = chain->name;
 	compile_drop(c, chain, AF_INET);
 	compile_drop(c, chain, AF_INET6);
@@ -132,8 +127,7 @@ int compile_inet(struct compiler *c)
 	if (!is_member && c->plan->n_probes == 0)
 		return 0;
 	build_table(b, RULESET_INET,
-		build_text(b, is_member ? "drover: flows that end on this member"
-					: "drover: checks of members"));
+		is_member ? "drover: flows that end on this member" : "drover: checks of members");
 	if (is_member)
 		compile_members_own(c);
 	compile_probes_back(c);

@@ -73,10 +73,11 @@ static void add_memories(struct compiler *c, struct ruleset_set *set,
 static bool shares_memory(
 	struct compiler *c, const struct plan_distribution *a, const struct plan_distribution *b)
 {
-	_cleanup_(free_p) char *x = compile_memory_name(c, "", a),
-			       *y = compile_memory_name(c, "", b);
+	const char *x = c->group->tables[a->table].memory, *y = c->group->tables[b->table].memory;
 
-	return x && y && strcmp(x, y) == 0;
+	return a->protocols == b->protocols && a->scheduler == b->scheduler &&
+	       a->persistence == b->persistence && (a->n_ports > 0) == (b->n_ports > 0) &&
+	       (x == y || (x && y && strcmp(x, y) == 0));
 }
 
 static void fill_memory(struct compiler *c, struct ruleset_set *set,
@@ -91,7 +92,7 @@ static void fill_memory(struct compiler *c, struct ruleset_set *set,
 static const char *memory_map(struct compiler *c, const struct plan_distribution *distribution,
 	const char *kind, unsigned int seconds, bool by_port)
 {
-	char *name = compile_memory_name(c, kind, distribution);
+	const char *name = compile_memory_name(c, kind, distribution);
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 
@@ -154,8 +155,8 @@ static void match_begin_of_connection(struct ruleset_rule *rule, bool is_begin)
 static struct ruleset_rule *learning_rule(struct compiler *c, struct ruleset_chain *chain,
 	const struct learning *learning, const char *comment)
 {
-	return build_rule(&c->build, chain, build_copy(&c->build, comment),
-		compile_distribution_origin(c, learning->distribution));
+	return build_rule(
+		&c->build, chain, comment, compile_distribution_origin(c, learning->distribution));
 }
 
 /* A connection that begins goes to where its client is by now, whoever had the port before. */

@@ -6,12 +6,12 @@
 /* Packets a second that may go to everyone: many enough for what is rare, too few for an attack. */
 enum { EVERYONE_RATE = 256 };
 
-static char *member_origin(struct compiler *c, const struct plan_member *member)
+static const char *member_origin(struct compiler *c, const struct plan_member *member)
 {
 	return build_origin(&c->build, "member", member->name, &member->location);
 }
 
-static char *member_comment(struct compiler *c, const struct plan_member *member)
+static const char *member_comment(struct compiler *c, const struct plan_member *member)
 {
 	char mac[MAC_TEXT_MAX];
 
@@ -30,8 +30,8 @@ static void compile_fragment_test(struct compiler *c, struct ruleset_chain *chai
 {
 	static const uint8_t more_fragments[] = { 0x00, 0x00, 0x20, 0x00 };
 	struct build *b = &c->build;
-	struct ruleset_rule *rule = build_rule(b, chain,
-		build_text(b, "a first fragment: the others follow it"), member_origin(c, member));
+	struct ruleset_rule *rule = build_rule(
+		b, chain, "a first fragment: the others follow it", member_origin(c, member));
 
 	compile_match_any_bit(
 		rule, FIELD_FRAGMENT_RAW, build_value(more_fragments, sizeof(more_fragments)));
@@ -106,7 +106,7 @@ static void compile_everyone(struct compiler *c)
 	struct ruleset_chain *chain = build_chain(
 		b, compile_name(c, "everyone", NULL), compile_group_origin(c));
 	struct ruleset_rule *rule = build_rule(
-		b, chain, build_text(b, "not as an amplifier"), compile_group_origin(c));
+		b, chain, "not as an amplifier", compile_group_origin(c));
 
 	build_statement(rule, STATEMENT_LIMIT)->rate = EVERYONE_RATE;
 	build_statement(rule, STATEMENT_COUNTER);
@@ -120,7 +120,7 @@ static void compile_everyone(struct compiler *c)
 		compile_turn(c, rule, member);
 		compile_to_interface(c, rule, STATEMENT_DUPLICATE);
 	}
-	rule = build_rule(b, chain, build_text(b, "and this host"), compile_group_origin(c));
+	rule = build_rule(b, chain, "and this host", compile_group_origin(c));
 	build_statement(rule, STATEMENT_COUNTER);
 	rule_write(rule, FIELD_META_MARK, build_number(0));
 	compile_accept(rule);

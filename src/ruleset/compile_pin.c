@@ -119,7 +119,7 @@ static void fill_pins(struct compiler *c, struct ruleset_set *set)
 static const char *pin_map(struct compiler *c)
 {
 	struct build *b = &c->build;
-	char *name = compile_name(c, c->view->pins, NULL);
+	const char *name = compile_name(c, c->view->pins, NULL);
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 
@@ -140,7 +140,7 @@ void compile_pin_rule(struct compiler *c, struct ruleset_chain *chain)
 	if (!compile_has_pins(c->group, family_of(c->view)))
 		return;
 	rule = build_rule(b, chain,
-		build_text(b, c->view->is_error ? "errors about pinned flows" : "pinned flows"),
+		c->view->is_error ? "errors about pinned flows" : "pinned flows",
 		compile_group_origin(c));
 	if (c->view->is_error)
 		compile_match_icmp(rule, family_of(c->view));

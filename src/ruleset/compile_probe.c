@@ -22,15 +22,12 @@ enum {
 	ASKED_SECONDS = CONF_CHECK_INTERVAL_MAX / 1000, /* no probe lasts longer */
 };
 
-static char *probe_origin(struct compiler *c, const struct plan_probe *probe)
+static const char *probe_origin(struct compiler *c, const struct plan_probe *probe)
 {
 	return build_origin(&c->build, "member", probe->member, &probe->location);
 }
 
-static char *origin(struct compiler *c)
-{
-	return build_text(&c->build, "checks");
-}
+static const char origin[] = "checks";
 
 static bool has_family(const struct plan *plan, int family)
 {
@@ -44,7 +41,7 @@ static bool has_family(const struct plan *plan, int family)
 static struct ruleset_set *probe_map(struct compiler *c)
 {
 	struct build *b = &c->build;
-	struct ruleset_set *set = build_set(b, build_text(b, "probes"), origin(c));
+	struct ruleset_set *set = build_set(b, "probes", origin);
 
 	set->key = KEY_MARK;
 	set->data = DATA_VERDICT;
@@ -85,7 +82,7 @@ static void write_address(
 static const char *vip_map(struct compiler *c)
 {
 	struct build *b = &c->build;
-	struct ruleset_set *set = build_set(b, build_text(b, "probe-vips"), origin(c));
+	struct ruleset_set *set = build_set(b, "probe-vips", origin);
 	const char *name = set->name;
 
 	set->key = KEY_PRIORITY;
@@ -143,11 +140,10 @@ void compile_probes_out(struct compiler *c)
 	name = map->name;
 	for (size_t i = 0; i < c->plan->n_probes; i++)
 		compile_way_out(c, map, vips, &c->plan->probes[i]);
-	chain = build_chain(b, build_text(b, "probe"), origin(c));
+	chain = build_chain(b, "probe", origin);
 	chain->hook = HOOK_INGRESS;
 	chain->interface = "lo";
-	rule_look_up(build_rule(b, chain, build_text(b, "checks: to a VIP, by the member's MAC"),
-			     origin(c)),
+	rule_look_up(build_rule(b, chain, "checks: to a VIP, by the member's MAC", origin),
 		STATEMENT_VMAP, compile_mark(), name);
 }
 
@@ -204,7 +200,7 @@ static const char *vip_set(struct compiler *c, int family)
 
 	if (!has_family(c->plan, family))
 		return NULL;
-	set = build_set(b, build_text(b, family == AF_INET ? "probed" : "probed6"), origin(c));
+	set = build_set(b, family == AF_INET ? "probed" : "probed6", origin);
 	set->key = family == AF_INET ? KEY_ADDRESS : KEY_ADDRESS6;
 	for (size_t i = 0; i < c->plan->n_probe_vips; i++) {
 		const struct address *vip = &c->plan->probe_vips[i].address;
@@ -219,15 +215,12 @@ static const char *vip_set(struct compiler *c, int family)
 
 static struct asked make_asked(struct compiler *c)
 {
-	struct build *b = &c->build;
 	struct asked asked;
-	struct ruleset_set *set = compile_memory(
-		c, build_text(b, "asked"), origin(c), ASKED_MAX, ASKED_SECONDS);
+	struct ruleset_set *set = compile_memory(c, "asked", origin, ASKED_MAX, ASKED_SECONDS);
 
 	set->key = KEY_PROTOCOL_PORT;
 	asked.ports = set->name;
-	set = compile_memory(
-		c, build_text(b, "asked-icmp"), origin(c), ASKED_ECHO_MAX, ASKED_SECONDS);
+	set = compile_memory(c, "asked-icmp", origin, ASKED_ECHO_MAX, ASKED_SECONDS);
 	set->key = KEY_ICMP_ID;
 	asked.echoes = set->name;
 	asked.vips = vip_set(c, AF_INET);
@@ -256,10 +249,10 @@ static void compile_to_lo(
 
 	if (!(family == AF_INET ? asked->vips : asked->vips6))
 		return;
-	rule = build_rule(b, chain, build_text(b, "an echo request: by way of lo"), origin(c));
+	rule = build_rule(b, chain, "an echo request: by way of lo", origin);
 	match_echo(rule, family, false);
 	note_and_send(rule, family, echo_source(), asked->echoes);
-	rule = build_rule(b, chain, build_text(b, "a probe: by way of lo"), origin(c));
+	rule = build_rule(b, chain, "a probe: by way of lo", origin);
 	note_and_send(rule, family, port_source(FIELD_TH_SOURCE_PORT), asked->ports);
 }
 
@@ -278,11 +271,11 @@ static void compile_forgetting(
 
 	if (!vips)
 		return;
-	rule = build_rule(b, chain, build_text(b, "an echo reply will be its own"), origin(c));
+	rule = build_rule(b, chain, "an echo reply will be its own", origin);
 	match_echo(rule, family, false);
 	rule_match_set(rule, destination, vips);
 	rule_look_up(rule, STATEMENT_FORGET, echo_source(), asked->echoes);
-	rule = build_rule(b, chain, build_text(b, "an answer will be its own"), origin(c));
+	rule = build_rule(b, chain, "an answer will be its own", origin);
 	rule_match_set(rule, destination, vips);
 	rule_look_up(rule, STATEMENT_FORGET, port_source(FIELD_TH_SOURCE_PORT), asked->ports);
 }
@@ -297,14 +290,13 @@ static void compile_from_vip(struct compiler *c, struct ruleset_chain *chain, in
 
 	if (!vips)
 		return;
-	rule = build_rule(b, chain,
-		build_text(b, "an echo reply: as from the member's own address"), origin(c));
+	rule = build_rule(b, chain, "an echo reply: as from the member's own address", origin);
 	match_echo(rule, family, true);
 	rule_match_set(rule, source, vips);
 	rule_look_up(rule, STATEMENT_MARK, echo_source(), asked->echoes);
 	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), map);
-	rule = build_rule(b, chain,
-		build_text(b, "an answer to a probe: as from the member's own address"), origin(c));
+	rule = build_rule(
+		b, chain, "an answer to a probe: as from the member's own address", origin);
 	rule_match_set(rule, source, vips);
 	rule_look_up(rule, STATEMENT_MARK, port_source(FIELD_TH_DESTINATION_PORT), asked->ports);
 	rule_look_up(rule, STATEMENT_VMAP, compile_mark(), map);
@@ -313,11 +305,11 @@ static void compile_from_vip(struct compiler *c, struct ruleset_chain *chain, in
 static void compile_back(struct compiler *c, const struct asked *asked, const char *map)
 {
 	struct build *b = &c->build;
-	struct ruleset_chain *chain = build_chain(b, build_text(b, "probe-back"), origin(c));
+	struct ruleset_chain *chain = build_chain(b, "probe-back", origin);
 	struct ruleset_rule *rule;
 
 	chain->hook = HOOK_INET_PREROUTING;
-	rule = build_rule(b, chain, build_text(b, "a probe that lo has not sent out"), origin(c));
+	rule = build_rule(b, chain, "a probe that lo has not sent out", origin);
 	(void)match_probe(rule);
 	rule_verdict(rule, VERDICT_DROP, NULL);
 	compile_from_vip(c, chain, AF_INET, asked, map);
@@ -327,15 +319,15 @@ static void compile_back(struct compiler *c, const struct asked *asked, const ch
 static void compile_out(struct compiler *c, const struct asked *asked)
 {
 	struct build *b = &c->build;
-	struct ruleset_chain *chain = build_chain(b, build_text(b, "no-probe"), origin(c));
+	struct ruleset_chain *chain = build_chain(b, "no-probe", origin);
 	const char *no_probe = chain->name;
 	struct ruleset_rule *rule;
 
 	compile_forgetting(c, chain, AF_INET, asked);
 	compile_forgetting(c, chain, AF_INET6, asked);
-	chain = build_chain(b, build_text(b, "probe-out"), origin(c));
+	chain = build_chain(b, "probe-out", origin);
 	chain->hook = HOOK_INET_REROUTE;
-	rule = build_rule(b, chain, NULL, origin(c));
+	rule = build_rule(b, chain, NULL, origin);
 	match_probe(rule)->negate = true;
 	rule_verdict(rule, VERDICT_GOTO, no_probe);
 	compile_to_lo(c, chain, AF_INET, asked);

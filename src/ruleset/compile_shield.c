@@ -12,16 +12,12 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-static char *origin(struct compiler *c)
-{
-	return build_text(&c->build, "the shield");
-}
+static const char origin[] = "the shield";
 
 static const char *vip_set(struct compiler *c, int family)
 {
 	struct build *b = &c->build;
-	struct ruleset_set *set = build_set(
-		b, build_text(b, family == AF_INET ? "vips" : "vips6"), origin(c));
+	struct ruleset_set *set = build_set(b, family == AF_INET ? "vips" : "vips6", origin);
 
 	set->key = family == AF_INET ? KEY_ADDRESS : KEY_ADDRESS6;
 	for (size_t i = 0; i < c->plan->n_groups; i++) {
@@ -40,7 +36,7 @@ static const char *protocol_set(struct compiler *c)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
 	struct build *b = &c->build;
-	struct ruleset_set *set = build_set(b, build_text(b, "protocols"), origin(c));
+	struct ruleset_set *set = build_set(b, "protocols", origin);
 
 	set->key = KEY_PROTOCOL;
 	set->size = build_size(sizeof(protocols));
@@ -57,13 +53,13 @@ static void compile_drop(
 
 	if (!compile_plan_has_family(c->plan, family))
 		return;
-	rule = build_rule(b, chain, build_text(b, "its client will send it again"), origin(c));
+	rule = build_rule(b, chain, "its client will send it again", origin);
 	rule_match_set(rule, family == AF_INET ? FIELD_IP_DESTINATION : FIELD_IP6_DESTINATION,
 		vip_set(c, family));
 	rule_match_set(rule, FIELD_META_L4PROTO, protocols);
 	build_statement(rule, STATEMENT_COUNTER);
 	if (!b->failed)
-		rule->counter.of = build_text(b, SHIELD_COUNTER);
+		rule->counter.of = SHIELD_COUNTER;
 	rule_verdict(rule, VERDICT_DROP, NULL);
 }
 
@@ -71,10 +67,9 @@ static void compile_drop(
 static void compile_prerouting(struct compiler *c, const char *shield)
 {
 	struct build *b = &c->build;
-	struct ruleset_chain *chain = build_chain(b, build_text(b, "prerouting"), origin(c));
-	struct ruleset_rule *rule = build_rule(b, chain,
-		build_text(b, "not seen by drover's rules there: somebody has flushed them"),
-		origin(c));
+	struct ruleset_chain *chain = build_chain(b, "prerouting", origin);
+	struct ruleset_rule *rule = build_rule(
+		b, chain, "not seen by drover's rules there: somebody has flushed them", origin);
 
 	chain->hook = HOOK_INET_PREROUTING;
 	rule_match(rule, FIELD_META_PRIORITY, build_number(COMPILE_SEEN));
@@ -98,7 +93,7 @@ int compile_shield(const struct plan *plan, struct ruleset *ruleset)
 	b->table->name = RULESET_SHIELD_NAME;
 	b->table->owned = true;
 	protocols = protocol_set(&c);
-	chain = build_chain(b, build_text(b, "shield"), origin(&c));
+	chain = build_chain(b, "shield", origin);
 	name = chain->name;
 	compile_drop(&c, chain, AF_INET, protocols);
 	compile_drop(&c, chain, AF_INET6, protocols);

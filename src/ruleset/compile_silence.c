@@ -20,8 +20,7 @@ static const char *vip_set(struct compiler *c, enum ruleset_key key, int family)
 {
 	const struct plan_suppress *suppress = &c->plan->suppress;
 	struct build *b = &c->build;
-	struct ruleset_set *set = build_set(
-		b, build_text(b, "vips"), build_text(b, "suppressed VIPs"));
+	struct ruleset_set *set = build_set(b, "vips", "suppressed VIPs");
 
 	set->key = key;
 	for (size_t i = 0; i < suppress->n_vips; i++)
@@ -35,7 +34,7 @@ static struct ruleset_chain *input_chain(
 	struct compiler *c, enum ruleset_hook hook, const char *origin)
 {
 	struct build *b = &c->build;
-	struct ruleset_chain *chain = build_chain(b, build_text(b, "input"), build_copy(b, origin));
+	struct ruleset_chain *chain = build_chain(b, "input", origin);
 
 	chain->hook = hook;
 	return chain;
@@ -46,7 +45,7 @@ static struct ruleset_rule *silent_rule(
 {
 	struct build *b = &c->build;
 	struct ruleset_rule *rule = build_rule(
-		b, chain, build_text(b, "only the active balancer answers"), build_copy(b, origin));
+		b, chain, "only the active balancer answers", origin);
 
 	rule_match(rule, FIELD_META_IIFNAME, compile_interface_name(c));
 	return rule;
@@ -61,9 +60,9 @@ static void compile_arp_output(struct compiler *c, const char *vips)
 
 	if (suppress->source.family != AF_INET)
 		return;
-	chain = build_chain(b, build_text(b, "output"), build_text(b, "ARP output"));
+	chain = build_chain(b, "output", "ARP output");
 	chain->hook = HOOK_ARP_OUTPUT;
-	rule = build_rule(b, chain, build_text(b, "ask as oneself"), build_text(b, "ARP output"));
+	rule = build_rule(b, chain, "ask as oneself", "ARP output");
 	rule_match(rule, FIELD_META_OIFNAME, compile_interface_name(c));
 	rule_match_set(rule, FIELD_ARP_SOURCE, vips);
 	rule_write(rule, FIELD_ARP_SOURCE, build_value(suppress->source.bytes, 4));
@@ -78,8 +77,7 @@ int compile_arp(struct compiler *c)
 
 	if (!is_silent(&c->plan->suppress, AF_INET))
 		return 0;
-	build_table(b, RULESET_ARP,
-		build_text(b, "drover: silence about VIPs that another host balances"));
+	build_table(b, RULESET_ARP, "drover: silence about VIPs that another host balances");
 	vips = vip_set(c, KEY_ADDRESS, AF_INET);
 	rule = silent_rule(c, input_chain(c, HOOK_ARP_INPUT, "ARP input"), "ARP input");
 	rule_match(rule, FIELD_ARP_OPERATION, build_value(arp_request, sizeof(arp_request)));
@@ -102,8 +100,7 @@ int compile_nd(struct compiler *c)
 
 	if (!is_silent(&c->plan->suppress, AF_INET6))
 		return 0;
-	build_table(b, RULESET_IP6,
-		build_text(b, "drover: silence about VIPs that another host balances"));
+	build_table(b, RULESET_IP6, "drover: silence about VIPs that another host balances");
 	vips = vip_set(c, KEY_ND_TARGET, AF_INET6);
 	rule = silent_rule(c, input_chain(c, HOOK_IP6_INPUT, "ND input"), "ND input");
 	rule_match(rule, FIELD_ICMP6_TYPE, build_value(&solicitation, 1));

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "compiler.h"
 
-#include <stdlib.h>
-
 static const char *table_kind(const struct plan_table *table, enum ruleset_data data)
 {
 	switch (table->order) {
@@ -42,7 +40,8 @@ const char *compile_table(struct compiler *c, size_t index, enum ruleset_data da
 {
 	const struct plan_table *table = &c->group->tables[index];
 	struct build *b = &c->build;
-	char *name = compile_subset_name(c, table_kind(table, data), table->subset, table->apart);
+	const char *name = compile_subset_name(
+		c, table_kind(table, data), table->subset, table->apart);
 	const struct ruleset_set *known = compile_find_set(c, name);
 	struct ruleset_set *set;
 

@@ -6,21 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *compile_name(struct compiler *c, const char *kind, const char *subset)
+const char *compile_name(struct compiler *c, const char *kind, const char *subset)
 {
 	return build_text(&c->build, "%s/%s%s%s", kind, c->group->name, subset ? "/" : "",
 		subset ? subset : "");
 }
 
-char *compile_subset_name(struct compiler *c, const char *kind, const char *subset, bool apart)
+const char *compile_subset_name(
+	struct compiler *c, const char *kind, const char *subset, bool apart)
 {
 	return build_text(&c->build, "%s/%s%s%s%s", kind, c->group->name, subset ? "/" : "",
 		subset ? subset : "", apart ? "/up" : "");
 }
 
-char *compile_group_origin(struct compiler *c)
+const char *compile_group_origin(struct compiler *c)
 {
-	return build_origin(&c->build, "group", c->group->name, &c->group->location);
+	if (c->origin_of != c->group)
+		c->origin = build_origin(&c->build, "group", c->group->name, &c->group->location);
+	c->origin_of = c->group;
+	return c->origin;
 }
 
 struct ruleset_source compile_mark(void)
@@ -32,13 +36,9 @@ struct ruleset_source compile_mark(void)
 	};
 }
 
-const struct ruleset_set *compile_find_set(struct compiler *c, char *name)
+const struct ruleset_set *compile_find_set(struct compiler *c, const char *name)
 {
-	const struct ruleset_set *known = name ? ruleset_find_set(c->build.table, name) : NULL;
-
-	if (known)
-		free(name);
-	return known;
+	return name ? ruleset_find_set(c->build.table, name) : NULL;
 }
 
 struct ruleset_source compile_digest(
@@ -55,8 +55,8 @@ struct ruleset_source compile_digest(
 	return source;
 }
 
-struct ruleset_set *compile_memory(
-	struct compiler *c, char *name, char *origin, uint32_t size, unsigned int seconds)
+struct ruleset_set *compile_memory(struct compiler *c, const char *name, const char *origin,
+	uint32_t size, unsigned int seconds)
 {
 	struct ruleset_set *set = build_set(&c->build, name, origin);
 
@@ -135,8 +135,7 @@ void compile_to_interface(
 void compile_counter(
 	struct compiler *c, struct ruleset_counter *counter, const char *kind, const char *name)
 {
-	/* What is made after a failure is a scratch object, which frees nothing. */
-	if (c->plan->counters && !c->build.failed)
+	if (c->plan->counters)
 		counter->of = build_text(&c->build, "%s/%s/%s", kind, c->group->name, name);
 }
 

@@ -46,6 +46,8 @@ struct compiler {
 	struct build build;
 	const struct plan *plan;
 	const struct plan_group *group;
+	const char *origin;                 /* see compile_group_origin() … */
+	const struct plan_group *origin_of; /* … and the group that it is of */
 	const struct view *view;
 	const char *unserved; /* the map by which this host keeps what no service has taken */
 
@@ -65,16 +67,17 @@ const struct view *view_get(enum view_kind kind);
 /* --- names, sources, small rules ---------------------------------------------- */
 
 /* "kind/group" or, with a subset, "kind/group/subset". */
-char *compile_name(struct compiler *c, const char *kind, const char *subset);
+const char *compile_name(struct compiler *c, const char *kind, const char *subset);
 
 /* The same, and "kind/group/subset/up" if it stands apart because of checks. */
-char *compile_subset_name(struct compiler *c, const char *kind, const char *subset, bool apart);
+const char *compile_subset_name(
+	struct compiler *c, const char *kind, const char *subset, bool apart);
 
-/* If there is a set of this name already, frees name and returns it; else NULL. */
-const struct ruleset_set *compile_find_set(struct compiler *c, char *name);
+/* NULL if there is no set of this name yet. */
+const struct ruleset_set *compile_find_set(struct compiler *c, const char *name);
 
 /* The origin of what belongs to the group as a whole. */
-char *compile_group_origin(struct compiler *c);
+const char *compile_group_origin(struct compiler *c);
 
 /* What c->members_by_mark is looked up by. */
 struct ruleset_source compile_mark(void);
@@ -88,8 +91,8 @@ struct ruleset_source compile_digest(
 	struct compiler *c, const enum ruleset_field *fields, size_t n_fields);
 
 /* Makes a map from digests to marks that packets fill. */
-struct ruleset_set *compile_memory(
-	struct compiler *c, char *name, char *origin, uint32_t size, unsigned int seconds);
+struct ruleset_set *compile_memory(struct compiler *c, const char *name, const char *origin,
+	uint32_t size, unsigned int seconds);
 
 /* Add a match of the bits of mask, which is as long as the field: not all zero, or all zero. */
 void compile_match_any_bit(
@@ -176,12 +179,13 @@ void compile_learning_tables(struct compiler *c, const struct plan_distribution 
 struct ruleset_source compile_slot_source(struct compiler *c, enum conf_scheduler scheduler);
 
 /* "tcp-rr", "udp-hash-300s"; for every port that no service names, "tcp-rr-rest". */
-char *compile_distribution_name(
+const char *compile_distribution_name(
 	struct compiler *c, const char *kind, const struct plan_distribution *distribution);
-char *compile_distribution_origin(struct compiler *c, const struct plan_distribution *distribution);
+const char *compile_distribution_origin(
+	struct compiler *c, const struct plan_distribution *distribution);
 
 /* The same name for a memory, which goes on while its distribution stands apart. */
-char *compile_memory_name(
+const char *compile_memory_name(
 	struct compiler *c, const char *kind, const struct plan_distribution *distribution);
 
 /* Adds the rule of a distribution; learning is its chain if it has one. */

@@ -14,13 +14,12 @@
 int guard_arm(unsigned int seconds, struct batch **ret_batch)
 {
 	static const uint8_t tcp = IPPROTO_TCP;
-	static char name[] = GUARD_SET, origin[] = "the member guard";
 	const struct ruleset_table table = { .family = RULESET_INET, .name = RULESET_TABLE_NAME };
 	const struct ruleset_set set = {
-		.name = name,
+		.name = GUARD_SET,
 		.key = KEY_PROTOCOL,
 		.timed = true,
-		.origin = origin,
+		.origin = "the member guard",
 	};
 	struct ruleset_extra extra = { .timeout_ms = UINT64_C(1000) * seconds };
 	const struct ruleset_element element = {

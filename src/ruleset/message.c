@@ -506,32 +506,29 @@ static void write_hex(FILE *file, const void *data, size_t length)
 	}
 }
 
-/* Closes a memory stream; returns its text, NULL if anything failed. */
-static char *close_text(FILE *file, char **text)
+/* Closes a memory stream. Returns the arena's copy of its text, NULL if anything failed. */
+static const char *keep_text(struct arena *arena, FILE *file, char **text)
 {
 	bool failed = ferror(file) != 0;
+	const char *copy = NULL;
 
-	if (fclose(file) != 0 || failed) {
-		free(*text);
-		return NULL;
-	}
-	return *text;
+	if (fclose(file) == 0 && !failed)
+		copy = arena_copy(arena, *text);
+	free(*text);
+	return copy;
 }
 
-char *message_sign_chain(const struct nftnl_chain *chain)
+const char *message_sign_chain(const struct nftnl_chain *chain, struct arena *arena)
 {
 	const char *device = nftnl_chain_get_str(chain, NFTNL_CHAIN_DEV);
 	const char *type = nftnl_chain_get_str(chain, NFTNL_CHAIN_TYPE);
-	char *text = NULL;
 
 	if (!nftnl_chain_is_set(chain, NFTNL_CHAIN_HOOKNUM))
-		return strdup("regular");
-	if (asprintf(&text, "%s hook %u priority %d policy %u device %s", type ? type : "-",
-		    nftnl_chain_get_u32(chain, NFTNL_CHAIN_HOOKNUM),
-		    nftnl_chain_get_s32(chain, NFTNL_CHAIN_PRIO),
-		    nftnl_chain_get_u32(chain, NFTNL_CHAIN_POLICY), device ? device : "-") < 0)
-		return NULL;
-	return text;
+		return "regular";
+	return arena_format(arena, "%s hook %u priority %d policy %u device %s", type ? type : "-",
+		nftnl_chain_get_u32(chain, NFTNL_CHAIN_HOOKNUM),
+		nftnl_chain_get_s32(chain, NFTNL_CHAIN_PRIO),
+		nftnl_chain_get_u32(chain, NFTNL_CHAIN_POLICY), device ? device : "-");
 }
 
 /* Some values that a rule need not state are stated by the kernel when it is read back. */
@@ -562,7 +559,7 @@ static int write_expression(struct nftnl_expr *expr, void *data)
 	return 0;
 }
 
-char *message_sign_rule(struct nftnl_rule *rule)
+const char *message_sign_rule(struct nftnl_rule *rule, struct arena *arena)
 {
 	uint32_t length = 0;
 	const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &length);
@@ -578,7 +575,7 @@ char *message_sign_rule(struct nftnl_rule *rule)
 		return NULL;
 	}
 	write_hex(file, data, data ? length : 0);
-	return close_text(file, &text);
+	return keep_text(arena, file, &text);
 }
 
 static int write_set_expression(struct nftnl_expr *expr, void *data)
@@ -587,7 +584,7 @@ static int write_set_expression(struct nftnl_expr *expr, void *data)
 	return 0;
 }
 
-char *message_sign_set(const struct nftnl_set *set)
+const char *message_sign_set(const struct nftnl_set *set, struct arena *arena)
 {
 	uint32_t length = 0;
 	const void *data = nftnl_set_get_data(set, NFTNL_SET_USERDATA, &length);
@@ -606,17 +603,18 @@ char *message_sign_set(const struct nftnl_set *set)
 		(unsigned long long)nftnl_set_get_u64(set, NFTNL_SET_TIMEOUT));
 	(void)nftnl_set_expr_foreach(set, write_set_expression, file);
 	write_hex(file, data, data ? length : 0);
-	return close_text(file, &text);
+	return keep_text(arena, file, &text);
 }
 
-static int sign_chain(const struct ruleset_table *table, struct ruleset_chain *chain)
+static int sign_chain(
+	struct arena *arena, const struct ruleset_table *table, struct ruleset_chain *chain)
 {
 	_cleanup_(nftnl_chain_free_p) struct nftnl_chain *made = make_chain(table, chain);
 
 	if (!made)
 		return -ENOMEM;
 	set_hook(made, chain);
-	chain->signature = message_sign_chain(made);
+	chain->signature = message_sign_chain(made, arena);
 	if (!chain->signature)
 		return -ENOMEM;
 	for (size_t i = 0; i < chain->n_rules; i++) {
@@ -625,20 +623,20 @@ static int sign_chain(const struct ruleset_table *table, struct ruleset_chain *c
 
 		if (!rule)
 			return -ENOMEM;
-		chain->rules[i].signature = message_sign_rule(rule);
+		chain->rules[i].signature = message_sign_rule(rule, arena);
 		if (!chain->rules[i].signature)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int sign_set(const struct ruleset_table *table, struct ruleset_set *set)
+static int sign_set(struct arena *arena, const struct ruleset_table *table, struct ruleset_set *set)
 {
 	_cleanup_(nftnl_set_free_p) struct nftnl_set *made = make_set(table, set);
 
 	if (!made || define_set(made, set) < 0)
 		return -ENOMEM;
-	set->signature = message_sign_set(made);
+	set->signature = message_sign_set(made, arena);
 	return set->signature ? 0 : -ENOMEM;
 }
 
@@ -648,10 +646,10 @@ int message_sign_ruleset(struct ruleset *ruleset)
 		struct ruleset_table *table = &ruleset->tables[t];
 
 		for (size_t i = 0; i < table->n_sets; i++)
-			if (sign_set(table, &table->sets[i]) < 0)
+			if (sign_set(&ruleset->arena, table, &table->sets[i]) < 0)
 				return -ENOMEM;
 		for (size_t i = 0; i < table->n_chains; i++)
-			if (sign_chain(table, &table->chains[i]) < 0)
+			if (sign_chain(&ruleset->arena, table, &table->chains[i]) < 0)
 				return -ENOMEM;
 	}
 	return 0;

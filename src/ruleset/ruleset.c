@@ -4,48 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void extra_free(struct ruleset_extra *extra)
-{
-	if (!extra)
-		return;
-	free(extra->comment);
-	free(extra->counter.of);
-	free(extra);
-}
-
-static void set_done(struct ruleset_set *set)
-{
-	for (size_t i = 0; i < set->n_elements; i++)
-		extra_free(set->elements[i].extra);
-	free(set->elements);
-	free(set->name);
-	free(set->signature);
-	free(set->origin);
-}
-
-static void chain_done(struct ruleset_chain *chain)
-{
-	for (size_t i = 0; i < chain->n_rules; i++) {
-		free(chain->rules[i].comment);
-		free(chain->rules[i].signature);
-		free(chain->rules[i].counter.of);
-		free(chain->rules[i].origin);
-	}
-	free(chain->rules);
-	free(chain->name);
-	free(chain->signature);
-	free(chain->origin);
-}
-
 static void table_done(struct ruleset_table *table)
 {
 	for (size_t i = 0; i < table->n_sets; i++)
-		set_done(&table->sets[i]);
+		free(table->sets[i].elements);
 	for (size_t i = 0; i < table->n_chains; i++)
-		chain_done(&table->chains[i]);
+		free(table->chains[i].rules);
 	free(table->sets);
 	free(table->chains);
-	free(table->comment);
 }
 
 void ruleset_free(struct ruleset *ruleset)
@@ -54,7 +20,7 @@ void ruleset_free(struct ruleset *ruleset)
 		return;
 	for (size_t i = 0; i < ruleset->n_tables; i++)
 		table_done(&ruleset->tables[i]);
-	free(ruleset->interface);
+	arena_done(&ruleset->arena);
 	free(ruleset);
 }
 

@@ -103,10 +103,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_(ruleset_free_p) struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
 	/* Of the exact size, so that no byte more is read; and aligned, as messages are. */
 	_cleanup_(free_p) void *messages = malloc(size ? size : 1);
-	struct objects objects = { .table = ruleset ? &ruleset->tables[0] : NULL };
+	struct objects objects = { .error = 0 };
 
 	if (!ruleset || !messages)
 		return 0;
+	objects.arena = &ruleset->arena;
+	objects.table = &ruleset->tables[0];
 	memcpy(messages, data, size);
 	ruleset->n_tables = 1;
 	ruleset->tables[0] = (struct ruleset_table){

@@ -32,6 +32,7 @@ static int enter(void **state)
 		.name = RULESET_TABLE_NAME,
 	};
 	f->ruleset = ruleset;
+	f->objects.arena = &ruleset->arena;
 	f->objects.table = &ruleset->tables[0];
 	*state = f;
 	return 0;

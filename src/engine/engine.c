@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "drover/clock.h"
+#include "drover/heap.h"
 #include "drover/log.h"
 #include "overrides.h"
 #include "retired.h"
@@ -214,6 +215,7 @@ int engine_run(struct conf *conf, const struct engine_front *front)
 	};
 	int r;
 
+	heap_keep();
 	retired_load(conf);
 	engine.cluster = cluster_new(conf);
 	if (!engine.cluster) {

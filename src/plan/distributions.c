@@ -2,6 +2,7 @@
 /* Distributions: what services have in common shares its rules. */
 #include "internal.h"
 
+#include "drover/array.h"
 #include "drover/ports.h"
 
 #include <errno.h>
@@ -26,19 +27,20 @@ static struct plan_distribution *find_distribution(struct plan_group *group,
 static int add_ports(struct plan_distribution *distribution, const struct conf_service *service,
 	enum conf_protocol protocols)
 {
-	size_t n = distribution->n_ports + service->n_ports;
-	struct plan_port *ports = realloc(distribution->ports, (n + 1) * sizeof(*ports));
+	for (size_t i = 0; i < service->n_ports; i++) {
+		struct plan_port *ports = array_grow(
+			distribution->ports, distribution->n_ports, sizeof(*ports));
 
-	if (!ports)
-		return -ENOMEM;
-	distribution->ports = ports;
-	for (size_t i = 0; i < service->n_ports; i++)
+		if (!ports)
+			return -ENOMEM;
+		distribution->ports = ports;
 		ports[distribution->n_ports++] = (struct plan_port){
 			.range = service->ports[i],
 			.protocols = protocols,
 			.service = service->name,
 			.location = service->location,
 		};
+	}
 	return 0;
 }
 

@@ -152,20 +152,6 @@ struct ruleset_statement *build_statement(
 	return statement;
 }
 
-struct ruleset_value build_value(const void *bytes, size_t length)
-{
-	struct ruleset_value value = { .length = (uint8_t)length };
-
-	assert(length <= sizeof(value.bytes));
-	memcpy(value.bytes, bytes, length);
-	return value;
-}
-
-struct ruleset_value build_number(uint32_t number)
-{
-	return build_value(&number, sizeof(number));
-}
-
 struct ruleset_value build_port(uint16_t port)
 {
 	uint16_t wire = htons(port);

@@ -11,6 +11,9 @@
 
 #include "drover/ruleset.h"
 
+#include <assert.h>
+#include <string.h>
+
 struct build {
 	struct ruleset *ruleset;
 	struct ruleset_table *table; /* sets and chains go here */
@@ -71,6 +74,20 @@ void rule_write(struct ruleset_rule *rule, enum ruleset_field field, struct rule
 void rule_look_up(struct ruleset_rule *rule, enum ruleset_statement_kind kind,
 	struct ruleset_source source, const char *set);
 
-struct ruleset_value build_value(const void *bytes, size_t length);
-struct ruleset_value build_number(uint32_t number); /* as registers have it: host order */
-struct ruleset_value build_port(uint16_t port);     /* as packets have it */
+/* In place: bucket tables have many. */
+static inline struct ruleset_value build_value(const void *bytes, size_t length)
+{
+	struct ruleset_value value = { .length = (uint8_t)length };
+
+	assert(length <= sizeof(value.bytes));
+	memcpy(value.bytes, bytes, length);
+	return value;
+}
+
+/* As registers have it: in host order. */
+static inline struct ruleset_value build_number(uint32_t number)
+{
+	return build_value(&number, sizeof(number));
+}
+
+struct ruleset_value build_port(uint16_t port); /* as packets have it */

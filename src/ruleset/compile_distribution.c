@@ -95,18 +95,17 @@ static struct ruleset_value protocol_port(uint8_t protocol, uint16_t port)
 }
 
 /* Each element counts what goes to its service. */
-static struct ruleset_element *add_port(
-	struct compiler *c, struct ruleset_set *set, const struct plan_port *port)
+static void add_port(struct compiler *c, struct ruleset_set *set, const struct plan_port *port,
+	struct ruleset_value key)
 {
-	struct build *b = &c->build;
-	struct ruleset_element *element = build_element(b, set, build_copy(b, port->service));
-	struct ruleset_extra *extra = build_extra(b, element);
+	struct ruleset_element *element = &set->elements[set->n_elements++];
+	struct ruleset_extra *extra = build_extra(&c->build, element);
 
-	element->key = build_port(port->range.first);
+	element->key = key;
 	extra->last = build_port(port->range.last);
+	extra->comment = build_copy(&c->build, port->service);
 	if (set->counter)
 		compile_counter(c, &extra->counter, "service", port->service);
-	return element;
 }
 
 static void add_ports(
@@ -117,7 +116,7 @@ static void add_ports(
 		const struct plan_port *port = &distribution->ports[i];
 
 		set->interval |= port->range.first != port->range.last;
-		add_port(c, set, port);
+		add_port(c, set, port, build_port(port->range.first));
 	}
 }
 
@@ -131,8 +130,8 @@ static void add_ports_of_both(
 			const struct plan_port *port = &distribution->ports[i];
 
 			if (port->protocols & protocols[p].flag)
-				add_port(c, set, port)->key = protocol_port(
-					protocols[p].number, port->range.first);
+				add_port(c, set, port,
+					protocol_port(protocols[p].number, port->range.first));
 		}
 }
 
@@ -140,13 +139,16 @@ static const char *port_set(struct compiler *c, const struct plan_distribution *
 {
 	const char *name = compile_distribution_name(c, c->view->ports, distribution);
 	const struct ruleset_set *known = compile_find_set(c, name);
+	bool is_of_both = distribution->protocols == CONF_PROTOCOL_ANY;
 	struct ruleset_set *set;
 
 	if (known)
 		return known->name;
 	set = build_set(&c->build, name, compile_distribution_origin(c, distribution));
 	set->counter = c->plan->counters && !c->view->is_error;
-	if (distribution->protocols == CONF_PROTOCOL_ANY)
+	if (!build_elements(&c->build, set, distribution->n_ports * (is_of_both ? 2 : 1)))
+		return set->name;
+	if (is_of_both)
 		add_ports_of_both(c, set, distribution);
 	else
 		add_ports(c, set, distribution);

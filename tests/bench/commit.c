@@ -5,6 +5,7 @@
  */
 #include "drover/compile.h"
 #include "drover/diff.h"
+#include "drover/heap.h"
 #include "drover/message.h"
 #include "drover/nft.h"
 #include "drover/plan.h"
@@ -215,6 +216,7 @@ int main(int argc, char **argv)
 		.subsets = (unsigned int)strtoul(argv[4], NULL, 10),
 	};
 	rounds = strtoul(argv[5], NULL, 10);
+	heap_keep();
 	if (nft_open(&nft) < 0)
 		return EXIT_FAILURE;
 	for (size_t change = 0; change < N_CHANGES; change++) {

@@ -134,8 +134,11 @@ static int assign_turns(const struct entry *entries, size_t n, uint16_t *slots, 
 	return 0;
 }
 
-/* Those with weight, in the order that makes the table, with their quotas; their number. */
-static size_t list_entries(const struct buckets_member *members, size_t n_members, size_t n_slots,
+/*
+ * Those with weight, in the order that makes the table, with their quotas. Returns their number, or
+ * -E2BIG if there are more of them than slots.
+ */
+static int list_entries(const struct buckets_member *members, size_t n_members, size_t n_slots,
 	struct entry *entries)
 {
 	size_t n = 0;
@@ -150,35 +153,33 @@ static size_t list_entries(const struct buckets_member *members, size_t n_member
 			.index = (uint16_t)i,
 		};
 	}
+	if (n > n_slots)
+		return -E2BIG;
 	qsort(entries, n, sizeof(*entries), entry_compare);
 	if (n > 0)
 		deal_quotas(entries, n, n_slots);
-	return n;
+	return (int)n;
 }
 
-static void leave_empty(uint16_t *slots, size_t n_slots)
+static int leave_empty(uint16_t *slots, size_t n_slots)
 {
 	for (size_t slot = 0; slot < n_slots; slot++)
 		slots[slot] = BUCKETS_NONE;
+	return 0;
 }
 
 int buckets_build(const struct buckets_member *members, size_t n_members, enum buckets_order order,
 	uint16_t *slots, size_t n_slots)
 {
 	_cleanup_(free_p) struct entry *entries = calloc(n_members + 1, sizeof(*entries));
-	size_t n;
+	int n = entries ? list_entries(members, n_members, n_slots, entries) : -ENOMEM;
 
-	if (!entries)
-		return -ENOMEM;
-	n = list_entries(members, n_members, n_slots, entries);
-	if (n > n_slots)
-		return -E2BIG;
-	if (n == 0) {
-		leave_empty(slots, n_slots);
-		return 0;
-	}
-	return order == BUCKETS_TURNS ? assign_turns(entries, n, slots, n_slots)
-				      : rendezvous_assign(entries, n, NULL, slots, n_slots);
+	if (n < 0)
+		return n;
+	if (n == 0)
+		return leave_empty(slots, n_slots);
+	return order == BUCKETS_TURNS ? assign_turns(entries, (size_t)n, slots, n_slots)
+				      : rendezvous_assign(entries, (size_t)n, NULL, slots, n_slots);
 }
 
 /* Both lists are in the order of their keys. */
@@ -205,20 +206,18 @@ int buckets_rebuild(const struct buckets_table *known, const struct buckets_memb
 	_cleanup_(free_p) struct entry *before = calloc(known->n_members + 1, sizeof(*before));
 	_cleanup_(free_p) struct entry **owners = calloc(known->n_members + 1, sizeof(*owners));
 	struct known table = { .slots = known->slots, .owners = owners };
-	size_t n, n_before;
+	int n, n_before;
 
 	if (!entries || !before || !owners)
 		return -ENOMEM;
 	n = list_entries(members, n_members, n_slots, entries);
+	if (n < 0)
+		return n;
+	if (n == 0)
+		return leave_empty(slots, n_slots);
 	n_before = list_entries(known->members, known->n_members, n_slots, before);
-	if (n > n_slots)
-		return -E2BIG;
-	if (n == 0) {
-		leave_empty(slots, n_slots);
-		return 0;
-	}
-	if (n_before == 0)
-		return rendezvous_assign(entries, n, NULL, slots, n_slots);
-	find_owners(entries, n, before, n_before, owners);
-	return rendezvous_assign(entries, n, &table, slots, n_slots);
+	if (n_before <= 0)
+		return rendezvous_assign(entries, (size_t)n, NULL, slots, n_slots);
+	find_owners(entries, (size_t)n, before, (size_t)n_before, owners);
+	return rendezvous_assign(entries, (size_t)n, &table, slots, n_slots);
 }

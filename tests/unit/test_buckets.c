@@ -114,6 +114,8 @@ static void test_quotas(void **state)
 	static const struct buckets_member drained[] = { { "a", 0 }, { "b", 7 }, { "c", 0 } };
 	static const struct buckets_member none[] = { { "a", 0 } };
 	struct buckets_member many[257];
+	const struct buckets_table known = { many, 256, slots };
+	uint16_t rebuilt[256];
 	char names[257][8];
 
 	build(uneven, 2, BUCKETS_RENDEZVOUS, 16384);
@@ -136,6 +138,10 @@ static void test_quotas(void **state)
 	build(many, 256, BUCKETS_RENDEZVOUS, 256);
 	for (uint16_t i = 0; i < 256; i++)
 		assert_int_equal(count(i, 256), 1);
+	assert_int_equal(buckets_rebuild(&known, many, 257, rebuilt, 256), -E2BIG);
+	assert_int_equal(buckets_rebuild(&known, none, 1, rebuilt, 256), 0);
+	for (size_t i = 0; i < 256; i++)
+		assert_int_equal(rebuilt[i], BUCKETS_NONE);
 	(void)state;
 }
 

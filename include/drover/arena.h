@@ -15,7 +15,7 @@ struct arena {
 	struct arena_block *blocks; /* the one with room first */
 };
 
-/* Frees whatever the arena has given out. */
+/* Frees whatever the arena has given out, and leaves it empty. */
 void arena_done(struct arena *arena);
 
 /* Zeroed, and aligned for any object. NULL without memory. */

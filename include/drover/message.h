@@ -47,9 +47,10 @@ int message_flush_set(
 /* Fills in the signatures of a compiled ruleset. Returns 0 or -ENOMEM. */
 int message_sign_ruleset(struct ruleset *ruleset);
 
-/* The signature of an object as libnftnl has it: of the arena's, or a literal. NULL without memory.
+/*
+ * The signature of an object as libnftnl has it: of the arena's, or a literal; NULL without memory.
+ * That of a rule is made with the rule's defaults stated.
  */
 const char *message_sign_chain(const struct nftnl_chain *chain, struct arena *arena);
-const char *message_sign_rule(
-	struct nftnl_rule *rule, struct arena *arena); /* states its defaults */
+const char *message_sign_rule(struct nftnl_rule *rule, struct arena *arena);
 const char *message_sign_set(const struct nftnl_set *set, struct arena *arena);

@@ -169,7 +169,7 @@ struct ruleset_set {
 	uint64_t timeout_ms; /* dynamic sets; 0: none */
 	struct ruleset_element *elements;
 	size_t n_elements;
-	bool ordered;          /* in the order of their keys; if not, they may be all the same */
+	bool ordered;          /* known to be in the order of their keys */
 	const char *signature; /* see below; covers all but the elements */
 	const char *origin; /* for messages: "service smtp (drover.conf:12)"; NULL if read back */
 };

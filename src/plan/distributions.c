@@ -58,7 +58,8 @@ static int plan_distribution(
 	if (r < 0)
 		return r;
 	fallback = table;
-	if ((protocols & CONF_PROTOCOL_TCP) || service->persistence > 0) {
+	if (order != BUCKETS_RENDEZVOUS &&
+		((protocols & CONF_PROTOCOL_TCP) || service->persistence > 0)) {
 		r = table_get(b, service, BUCKETS_RENDEZVOUS, &fallback);
 		if (r < 0)
 			return r;

@@ -3,7 +3,6 @@
 
 #include "drover/array.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -150,13 +149,6 @@ struct ruleset_statement *build_statement(
 	statement = &rule->statements[rule->n_statements++];
 	*statement = (struct ruleset_statement){ .kind = kind };
 	return statement;
-}
-
-struct ruleset_value build_port(uint16_t port)
-{
-	uint16_t wire = htons(port);
-
-	return build_value(&wire, sizeof(wire));
 }
 
 uint32_t build_size(size_t n)

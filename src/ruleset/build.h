@@ -11,6 +11,7 @@
 
 #include "drover/ruleset.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <string.h>
 
@@ -74,7 +75,7 @@ void rule_write(struct ruleset_rule *rule, enum ruleset_field field, struct rule
 void rule_look_up(struct ruleset_rule *rule, enum ruleset_statement_kind kind,
 	struct ruleset_source source, const char *set);
 
-/* In place: bucket tables have many. */
+/* In place: of those that bucket tables and port sets have there are many. */
 static inline struct ruleset_value build_value(const void *bytes, size_t length)
 {
 	struct ruleset_value value = { .length = (uint8_t)length };
@@ -90,4 +91,10 @@ static inline struct ruleset_value build_number(uint32_t number)
 	return build_value(&number, sizeof(number));
 }
 
-struct ruleset_value build_port(uint16_t port); /* as packets have it */
+/* As packets have it: in network order. */
+static inline struct ruleset_value build_port(uint16_t port)
+{
+	uint16_t wire = htons(port);
+
+	return build_value(&wire, sizeof(wire));
+}

@@ -19,8 +19,10 @@ class Size:
     subsets: int = 0
 
 
-SIZES = (Size(4, 1, 4096), Size(64, 1, 16384), Size(64, 1000, 16384), Size(64, 1000, 16384, 1),
-         Size(64, 1000, 16384, 4), Size(256, 64, 4096, 1), Size(256, 64, 65536, 1))
+# Three services are one of each kind that 1000 have, and so make as many rules.
+SIZES = (Size(4, 1, 4096), Size(64, 1, 16384), Size(64, 3, 16384), Size(64, 1000, 16384),
+         Size(64, 1000, 16384, 1), Size(64, 1000, 16384, 4), Size(256, 64, 4096, 1),
+         Size(256, 64, 65536, 1))
 
 
 def add_interface(namespace):

@@ -21,13 +21,14 @@ static bool is_zero(const char *bytes, size_t n)
 /* Whatever is made in between, and however many blocks it takes, each keeps what it has. */
 static void test_pieces_stay(void **state)
 {
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
 	static const char *copies[N], *texts[N];
 	static uint64_t *numbers[N];
 	struct arena arena = { NULL };
 
 	(void)state;
 	for (uint64_t i = 0; i < N; i++) {
-		copies[i] = arena_copy(&arena, "abcdefghijklmnopqrstuvwxyz" + i % 27);
+		copies[i] = arena_copy(&arena, &letters[i % 27]);
 		texts[i] = arena_format(&arena, "%*d", (int)(i % 100 + 1), (int)(i % 10));
 		numbers[i] = arena_alloc(&arena, sizeof(*numbers[i]) * (i % 7 + 1));
 		assert_non_null(numbers[i]);
@@ -36,7 +37,7 @@ static void test_pieces_stay(void **state)
 		numbers[i][i % 7] = ~i;
 	}
 	for (uint64_t i = 0; i < N; i++) {
-		assert_string_equal(copies[i], "abcdefghijklmnopqrstuvwxyz" + i % 27);
+		assert_string_equal(copies[i], &letters[i % 27]);
 		assert_int_equal(strlen(texts[i]), i % 100 + 1);
 		assert_int_equal(texts[i][i % 100], '0' + i % 10);
 		assert_true(numbers[i][i % 7] == ~i);

@@ -24,6 +24,20 @@ static struct plan_distribution *find_distribution(struct plan_group *group,
 	return NULL;
 }
 
+/* Returns the group's copy, NULL without memory. The others may move. */
+static struct plan_distribution *add_distribution(
+	struct plan_group *group, const struct plan_distribution *distribution)
+{
+	struct plan_distribution *grown = array_grow(
+		group->distributions, group->n_distributions, sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	group->distributions = grown;
+	grown[group->n_distributions] = *distribution;
+	return &grown[group->n_distributions++];
+}
+
 static int add_ports(struct plan_distribution *distribution, const struct conf_service *service,
 	enum conf_protocol protocols)
 {
@@ -65,17 +79,17 @@ static int plan_distribution(
 			return r;
 	}
 	distribution = find_distribution(group, service, protocols, table);
-	if (!distribution) {
-		distribution = &group->distributions[group->n_distributions++];
-		*distribution = (struct plan_distribution){
-			.scheduler = service->scheduler,
-			.persistence = service->persistence,
-			.table = table,
-			.fallback = fallback,
-			.service = service->name,
-			.location = service->location,
-		};
-	}
+	if (!distribution)
+		distribution = add_distribution(group, &(struct plan_distribution){
+							       .scheduler = service->scheduler,
+							       .persistence = service->persistence,
+							       .table = table,
+							       .fallback = fallback,
+							       .service = service->name,
+							       .location = service->location,
+						       });
+	if (!distribution)
+		return -ENOMEM;
 	distribution->protocols |= protocols;
 	return add_ports(distribution, service, protocols);
 }
@@ -131,20 +145,25 @@ static void keep_protocol(struct plan_distribution *distribution, enum conf_prot
 }
 
 /* Ports are still in the order of the file, and so are the two that this makes of one. */
-static int split_protocols(struct plan_group *group, struct plan_distribution *first)
+static int split_protocols(struct plan_group *group, size_t index)
 {
-	struct plan_distribution *second = &group->distributions[group->n_distributions];
-	struct plan_port *ports = calloc(first->n_ports, sizeof(*ports));
+	struct plan_distribution copy = group->distributions[index], *second;
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it has two ports or more. */
-	bool udp_first = first->ports[0].protocols == CONF_PROTOCOL_UDP;
+	bool udp_first = copy.ports[0].protocols == CONF_PROTOCOL_UDP;
+	size_t size = copy.n_ports * sizeof(*copy.ports);
+	struct plan_port *ports = malloc(size);
 
 	if (!ports)
 		return -ENOMEM;
-	memcpy(ports, first->ports, first->n_ports * sizeof(*ports));
-	*second = *first;
-	second->ports = ports;
-	group->n_distributions++;
-	keep_protocol(first, udp_first ? CONF_PROTOCOL_UDP : CONF_PROTOCOL_TCP);
+	memcpy(ports, copy.ports, size);
+	copy.ports = ports;
+	second = add_distribution(group, &copy);
+	if (!second) {
+		free(ports);
+		return -ENOMEM;
+	}
+	keep_protocol(
+		&group->distributions[index], udp_first ? CONF_PROTOCOL_UDP : CONF_PROTOCOL_TCP);
 	keep_protocol(second, udp_first ? CONF_PROTOCOL_TCP : CONF_PROTOCOL_UDP);
 	return 0;
 }
@@ -164,7 +183,7 @@ static int finish_ports(struct plan_group *group)
 
 	for (size_t i = 0; i < n; i++)
 		if (!is_one_rule(&group->distributions[i])) {
-			int r = split_protocols(group, &group->distributions[i]);
+			int r = split_protocols(group, i);
 
 			if (r < 0)
 				return r;
@@ -193,17 +212,10 @@ static int plan_services_of_kind(struct builder *b, bool with_ports)
 /* A service with ports is more specific than one without, wherever the file has it. */
 int distributions_add(struct builder *b)
 {
-	struct plan_group *group = b->group;
-	size_t most = 2 * b->conf->n_services;
-	int r;
+	int r = plan_services_of_kind(b, true);
 
-	group->tables = calloc(most, sizeof(*group->tables));
-	group->distributions = calloc(most, sizeof(*group->distributions));
-	if (!group->tables || !group->distributions)
-		return -ENOMEM;
-	r = plan_services_of_kind(b, true);
 	if (r == 0)
-		r = finish_ports(group);
+		r = finish_ports(b->group);
 	if (r == 0)
 		r = plan_services_of_kind(b, false);
 	return r;

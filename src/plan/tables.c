@@ -2,6 +2,8 @@
 /* Bucket tables: services over the same members with the same weights share one. */
 #include "internal.h"
 
+#include "drover/array.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +140,17 @@ static bool find_unchecked_table(const struct plan_group *group, const struct co
 	return false;
 }
 
+static int add_table(struct plan_group *group, const struct plan_table *table)
+{
+	struct plan_table *grown = array_grow(group->tables, group->n_tables, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	group->tables = grown;
+	grown[group->n_tables++] = *table;
+	return 0;
+}
+
 /* Finds the table for a service's members in this order, or makes it. */
 int table_get(struct builder *b, const struct conf_service *service, enum buckets_order order,
 	size_t *ret_index)
@@ -166,11 +179,12 @@ int table_get(struct builder *b, const struct conf_service *service, enum bucket
 		}
 	if (r == 0)
 		r = fill_table(b, &table);
+	if (r == 0)
+		r = add_table(group, &table);
 	if (r < 0) {
 		table_done(&table);
 		return r;
 	}
-	*ret_index = group->n_tables;
-	group->tables[group->n_tables++] = table;
+	*ret_index = group->n_tables - 1;
 	return 0;
 }

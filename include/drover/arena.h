@@ -23,6 +23,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 
 /* Strings of the arena's. NULL without memory, or if the format fails. */
 char *arena_copy(struct arena *arena, const char *text);
+/* Puts more behind a string of the arena's, which moves unless it was the last one given out. */
+char *arena_append(struct arena *arena, const char *text, const char *more);
 char *arena_format(struct arena *arena, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 char *arena_vformat(struct arena *arena, const char *format, va_list arguments)

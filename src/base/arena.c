@@ -82,6 +82,26 @@ char *arena_copy(struct arena *arena, const char *text)
 	return copy ? memcpy(copy, text, size) : NULL;
 }
 
+char *arena_append(struct arena *arena, const char *text, const char *more)
+{
+	size_t length = strlen(text), added = strlen(more);
+	struct arena_block *block = arena->blocks;
+	char *whole = block && text + length + 1 == block->bytes + block->used
+			      ? block->bytes + block->used - length - 1
+			      : NULL;
+
+	if (whole && room(arena) >= added) {
+		block->used += added;
+	} else {
+		whole = take(arena, length + added + 1);
+		if (!whole)
+			return NULL;
+		memcpy(whole, text, length);
+	}
+	memcpy(whole + length, more, added + 1);
+	return whole;
+}
+
 char *arena_vformat(struct arena *arena, const char *format, va_list arguments)
 {
 	size_t left = room(arena);

@@ -493,29 +493,31 @@ int message_flush_set(
 
 /* --- signatures --------------------------------------------------------------- */
 
-/* Each change signs every rule anew, and half of a signature is this: printf() would be too slow.
+/* A signature on its way. Each change signs every rule anew: a stream for each would be too slow.
  */
-static void write_hex(FILE *file, const void *data, size_t length)
-{
-	static const char digits[] = "0123456789abcdef";
-	const uint8_t *bytes = data;
+struct signature {
+	struct arena *arena;
+	const char *text; /* NULL without memory */
+};
 
-	for (size_t i = 0; i < length; i++) {
-		putc_unlocked(digits[bytes[i] >> 4], file);
-		putc_unlocked(digits[bytes[i] & 15], file);
-	}
+static void sign(struct signature *signature, const char *text)
+{
+	if (signature->text)
+		signature->text = arena_append(signature->arena, signature->text, text);
 }
 
-/* Closes a memory stream. Returns the arena's copy of its text, NULL if anything failed. */
-static const char *keep_text(struct arena *arena, FILE *file, char **text)
+/* What nft keeps there, comments and types, is at most NFT_USERDATA_MAXLEN bytes. */
+static void sign_userdata(struct signature *signature, const uint8_t *bytes, size_t length)
 {
-	bool failed = ferror(file) != 0;
-	const char *copy = NULL;
+	static const char digits[] = "0123456789abcdef";
+	char text[2 * NFT_USERDATA_MAXLEN + 1], *end = text;
 
-	if (fclose(file) == 0 && !failed)
-		copy = arena_copy(arena, *text);
-	free(*text);
-	return copy;
+	for (size_t i = 0; i < length && i < NFT_USERDATA_MAXLEN; i++) {
+		*end++ = digits[bytes[i] >> 4];
+		*end++ = digits[bytes[i] & 15];
+	}
+	*end = '\0';
+	sign(signature, text);
 }
 
 const char *message_sign_chain(const struct nftnl_chain *chain, struct arena *arena)
@@ -541,69 +543,58 @@ static void state_defaults(struct nftnl_expr *expr, const char *name)
 }
 
 /* libnftnl's own text of each expression; a counter's values are no part of what a rule does. */
-static int write_expression(struct nftnl_expr *expr, void *data)
+static int sign_expression(struct nftnl_expr *expr, void *data)
 {
 	const char *name = nftnl_expr_get_str(expr, NFTNL_EXPR_NAME);
-	FILE *file = data;
-	char text[512];
+	struct signature *signature = data;
+	char text[512] = "";
 
 	state_defaults(expr, name);
-
-	if (strcmp(name, "counter") == 0) {
-		fputs("counter\n", file);
-		return 0;
-	}
-	if (nftnl_expr_snprintf(text, sizeof(text), expr, NFTNL_OUTPUT_DEFAULT, 0) < 0)
+	if (strcmp(name, "counter") != 0 &&
+		nftnl_expr_snprintf(text, sizeof(text), expr, NFTNL_OUTPUT_DEFAULT, 0) < 0)
 		return -1;
-	fprintf(file, "%s %s\n", name, text);
+	sign(signature, name);
+	sign(signature, " ");
+	sign(signature, text);
+	sign(signature, "\n");
 	return 0;
 }
 
 const char *message_sign_rule(struct nftnl_rule *rule, struct arena *arena)
 {
+	struct signature signature = { arena, arena_copy(arena, "") };
 	uint32_t length = 0;
 	const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &length);
-	char *text = NULL;
-	size_t size;
-	FILE *file = open_memstream(&text, &size);
 
-	if (!file)
+	if (nftnl_expr_foreach(rule, sign_expression, &signature) < 0)
 		return NULL;
-	if (nftnl_expr_foreach(rule, write_expression, file) < 0) {
-		fclose(file);
-		free(text);
-		return NULL;
-	}
-	write_hex(file, data, data ? length : 0);
-	return keep_text(arena, file, &text);
+	sign_userdata(&signature, data, data ? length : 0);
+	return signature.text;
 }
 
-static int write_set_expression(struct nftnl_expr *expr, void *data)
+static int sign_set_expression(struct nftnl_expr *expr, void *data)
 {
-	fprintf(data, "%s ", nftnl_expr_get_str(expr, NFTNL_EXPR_NAME));
+	sign(data, nftnl_expr_get_str(expr, NFTNL_EXPR_NAME));
+	sign(data, " ");
 	return 0;
 }
 
+/* Not the length of the data: the kernel has its own for verdicts, and marks have one. */
 const char *message_sign_set(const struct nftnl_set *set, struct arena *arena)
 {
+	struct signature signature = { .arena = arena };
 	uint32_t length = 0;
 	const void *data = nftnl_set_get_data(set, NFTNL_SET_USERDATA, &length);
-	char *text = NULL;
-	size_t size;
-	FILE *file = open_memstream(&text, &size);
 
-	if (!file)
-		return NULL;
-	/* Not the length of the data: the kernel has its own for verdicts, and marks have one. */
-	fprintf(file, "flags %x key %u/%u data %u size %u timeout %llu ",
+	signature.text = arena_format(arena, "flags %x key %u/%u data %u size %u timeout %llu ",
 		nftnl_set_get_u32(set, NFTNL_SET_FLAGS), nftnl_set_get_u32(set, NFTNL_SET_KEY_TYPE),
 		nftnl_set_get_u32(set, NFTNL_SET_KEY_LEN),
 		nftnl_set_get_u32(set, NFTNL_SET_DATA_TYPE),
 		nftnl_set_get_u32(set, NFTNL_SET_DESC_SIZE),
 		(unsigned long long)nftnl_set_get_u64(set, NFTNL_SET_TIMEOUT));
-	(void)nftnl_set_expr_foreach(set, write_set_expression, file);
-	write_hex(file, data, data ? length : 0);
-	return keep_text(arena, file, &text);
+	(void)nftnl_set_expr_foreach(set, sign_set_expression, &signature);
+	sign_userdata(&signature, data, data ? length : 0);
+	return signature.text;
 }
 
 static int sign_chain(

@@ -71,11 +71,39 @@ static void test_sizes(void **state)
 	}
 }
 
+/* In place where it can be, and elsewhere where it cannot. */
+static void test_append(void **state)
+{
+	struct arena arena = { NULL };
+	const char *other, *first = arena_copy(&arena, "first"), *text = arena_copy(&arena, "");
+	char expected[5000 * 3 + 1] = "";
+
+	(void)state;
+	for (size_t i = 0; i < 5000; i++) {
+		text = arena_append(&arena, text, "abc");
+		memcpy(expected + 3 * i, "abc", 4);
+		assert_string_equal(text, expected);
+	}
+	for (int i = 0; i < 20; i++) {
+		other = arena_append(&arena, text, "");
+		assert_ptr_equal(other, text);
+		other = arena_format(&arena, "%d", i);
+		text = arena_append(&arena, text, "abc");
+		assert_int_equal(strlen(text), 15000 + 3 * (i + 1));
+		assert_int_equal(atoi(other), i);
+	}
+	assert_string_equal(first, "first");
+	assert_string_equal(arena_append(&arena, first, " and last"), "first and last");
+	assert_string_equal(first, "first");
+	arena_done(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pieces_stay),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_append),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

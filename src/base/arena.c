@@ -96,7 +96,7 @@ char *arena_append(struct arena *arena, const char *text, const char *more)
 		whole = take(arena, length + added + 1);
 		if (!whole)
 			return NULL;
-		memcpy(whole, text, length);
+		memcpy(whole, text, length + 1);
 	}
 	memcpy(whole + length, more, added + 1);
 	return whole;

@@ -244,12 +244,10 @@ static int take_comment(
 	return element->extra->comment ? 0 : -ENOMEM;
 }
 
-static bool ends_interval(const struct nftnl_set_elem *parsed)
+static bool ends_interval(struct nftnl_set_elem *parsed)
 {
-	struct nftnl_set_elem *element = (struct nftnl_set_elem *)(uintptr_t)parsed;
-
-	return nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_FLAGS) &&
-	       (nftnl_set_elem_get_u32(element, NFTNL_SET_ELEM_FLAGS) & NFT_SET_ELEM_INTERVAL_END);
+	return nftnl_set_elem_is_set(parsed, NFTNL_SET_ELEM_FLAGS) &&
+	       (nftnl_set_elem_get_u32(parsed, NFTNL_SET_ELEM_FLAGS) & NFT_SET_ELEM_INTERVAL_END);
 }
 
 /* An interval's end is kept as an element without data until objects_join_intervals(). */

@@ -69,7 +69,10 @@ static void add_memories(struct compiler *c, struct ruleset_set *set,
 	}
 }
 
-/* A service that stands apart has the memory that it had before. */
+/*
+ * A service that stands apart has the memory that it had before. What is compared is what
+ * compile_memory_name() tells apart; names would be as many as there are pairs.
+ */
 static bool shares_memory(
 	struct compiler *c, const struct plan_distribution *a, const struct plan_distribution *b)
 {

@@ -156,6 +156,17 @@ struct ruleset_element {
 	struct ruleset_extra *extra;    /* NULL if none, which it never is in interval sets */
 };
 
+/*
+ * Elements that several sets have, of one ruleset or of two in a row: they are made, and compared,
+ * once. Nothing of them changes but their counters, which are the same ones for all.
+ */
+struct ruleset_shared {
+	struct arena arena; /* of their strings, and of what they have besides */
+	struct ruleset_element *elements;
+	size_t n_elements;
+	size_t n_owners;
+};
+
 struct ruleset_set {
 	const char *name;
 	enum ruleset_key key;
@@ -169,8 +180,9 @@ struct ruleset_set {
 	uint64_t timeout_ms; /* dynamic sets; 0: none */
 	struct ruleset_element *elements;
 	size_t n_elements;
-	bool ordered;          /* known to be in the order of their keys */
-	const char *signature; /* see below; covers all but the elements */
+	struct ruleset_shared *shared; /* whose the elements are; NULL: the set's own */
+	bool ordered;                  /* known to be in the order of their keys */
+	const char *signature;         /* see below; covers all but the elements */
 	const char *origin; /* for messages: "service smtp (drover.conf:12)"; NULL if read back */
 };
 
@@ -283,7 +295,7 @@ struct ruleset_table {
 enum { RULESET_TABLES_MAX = 5 };
 
 struct ruleset {
-	struct arena arena;    /* of all strings, and of what elements have besides */
+	struct arena arena;    /* of all strings, and of what its own elements have besides */
 	const char *interface; /* that of the ingress hook; NULL if read back */
 	struct ruleset_table tables[RULESET_TABLES_MAX];
 	size_t n_tables;
@@ -299,6 +311,14 @@ int ruleset_compare_keys(
 /* NULL if it has none. */
 const char *ruleset_element_comment(const struct ruleset_element *element);
 struct ruleset_counter *ruleset_element_counter(const struct ruleset_element *element);
+
+/* Room for n elements, all zero, that belongs to the caller. NULL without memory. */
+struct ruleset_shared *ruleset_shared_new(size_t n);
+/* Returns its argument, with one owner more. */
+struct ruleset_shared *ruleset_shared_ref(struct ruleset_shared *shared);
+/* NULL is no matter. */
+void ruleset_shared_unref(struct ruleset_shared *shared);
+DEFINE_CLEANUP(struct ruleset_shared, ruleset_shared_unref)
 
 void ruleset_free(struct ruleset *ruleset);
 DEFINE_CLEANUP(struct ruleset, ruleset_free)

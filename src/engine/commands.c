@@ -131,7 +131,7 @@ static json_t *command_rules(struct engine *engine, const json_t *request)
 
 	(void)request;
 	if (plan_build(engine->cluster, NULL, engine->tables, &plan) < 0 ||
-		compile_plan(plan, &ruleset) < 0)
+		compile_plan(plan, NULL, &ruleset) < 0)
 		return NULL;
 	text = script_format(ruleset);
 	return text ? json_pack("{s:b, s:s}", "ok", true, "rules", text) : NULL;

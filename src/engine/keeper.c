@@ -166,7 +166,7 @@ int keeper_apply(struct keeper *keeper, const struct plan *plan)
 	bool certain = false, changed = false;
 	int r;
 
-	r = compile_plan(plan, &want);
+	r = compile_plan(plan, keeper->have, &want);
 	if (r == 0 && keeper->has_shield)
 		r = compile_shield(plan, want);
 	if (r == 0)

@@ -82,7 +82,7 @@ int engine_print_ruleset(struct conf *conf, const char *const *active, FILE *str
 	r = plan_build(cluster, active ? NULL : &everywhere, NULL, &plan);
 	if (r < 0)
 		return r;
-	r = compile_plan(plan, &ruleset);
+	r = compile_plan(plan, NULL, &ruleset);
 	if (r < 0)
 		return r;
 	print_header(cluster, plan, !active || *active, stream);

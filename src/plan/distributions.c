@@ -177,6 +177,18 @@ static int compare_ports(const void *a, const void *b)
 	return (int)x->protocols - (int)y->protocols;
 }
 
+/* Files mostly have them in order, and this is done for every change. */
+static void sort_ports(struct plan_distribution *distribution)
+{
+	struct plan_port *ports = distribution->ports;
+
+	for (size_t i = 1; i < distribution->n_ports; i++)
+		if (compare_ports(&ports[i - 1], &ports[i]) > 0) {
+			qsort(ports, distribution->n_ports, sizeof(*ports), compare_ports);
+			return;
+		}
+}
+
 static int finish_ports(struct plan_group *group)
 {
 	size_t n = group->n_distributions;
@@ -189,9 +201,7 @@ static int finish_ports(struct plan_group *group)
 				return r;
 		}
 	for (size_t i = 0; i < group->n_distributions; i++)
-		if (group->distributions[i].n_ports > 1)
-			qsort(group->distributions[i].ports, group->distributions[i].n_ports,
-				sizeof(struct plan_port), compare_ports);
+		sort_ports(&group->distributions[i]);
 	return 0;
 }
 

@@ -12,6 +12,9 @@ static bool same_subset(const struct plan_table *table, const struct conf_servic
 {
 	size_t size = service->n_members * sizeof(*service->members);
 
+	/* Both are over every member, as most are. */
+	if (service->all_members && !table->memory)
+		return true;
 	/* Of a group that has no members, as drover-helper may be told, there is no array either.
 	 */
 	return table->n_members == service->n_members &&

@@ -32,19 +32,6 @@ const char *build_text(struct build *b, const char *format, ...)
 	return text;
 }
 
-const char *build_path(struct build *b, const char *kind, const char *group, const char *name)
-{
-	const char *const parts[] = { "/", group, "/", name };
-	struct arena *arena = &b->ruleset->arena;
-	const char *path = arena_copy(arena, kind);
-
-	for (size_t i = 0; path && i < ARRAY_SIZE(parts); i++)
-		path = arena_append(arena, path, parts[i]);
-	if (!path)
-		b->failed = true;
-	return path;
-}
-
 const char *build_origin(
 	struct build *b, const char *kind, const char *name, const struct conf_location *location)
 {

@@ -31,9 +31,6 @@ const char *build_copy(struct build *b, const char *text);
 const char *build_text(struct build *b, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* "kind/group/name": for what there are many of, since printf() takes five times as long. */
-const char *build_path(struct build *b, const char *kind, const char *group, const char *name);
-
 /* The origin of an object: "service smtp (drover.conf:12)". */
 const char *build_origin(
 	struct build *b, const char *kind, const char *name, const struct conf_location *location);

@@ -277,10 +277,10 @@ static int compile_netdev(struct compiler *c)
 	return r < 0 ? r : b->failed ? -ENOMEM : 0;
 }
 
-int compile_plan(const struct plan *plan, struct ruleset **ret_ruleset)
+int compile_plan(const struct plan *plan, const struct ruleset *last, struct ruleset **ret_ruleset)
 {
 	_cleanup_(ruleset_free_p) struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
-	struct compiler compiler = { .build.ruleset = ruleset, .plan = plan };
+	struct compiler compiler = { .build.ruleset = ruleset, .plan = plan, .last = last };
 	int r = 0;
 
 	if (!ruleset)

@@ -84,79 +84,6 @@ static const struct {
 	{ CONF_PROTOCOL_UDP, IPPROTO_UDP },
 };
 
-static struct ruleset_value protocol_port(uint8_t protocol, uint16_t port)
-{
-	const struct ruleset_value wire = build_port(port);
-	/* The parts of a key begin at words of 4 bytes. */
-	uint8_t key[8] = { protocol };
-
-	memcpy(key + 4, wire.bytes, wire.length);
-	return build_value(key, sizeof(key));
-}
-
-/* Each element counts what goes to its service. */
-static void add_port(struct compiler *c, struct ruleset_set *set, const struct plan_port *port,
-	struct ruleset_value key)
-{
-	struct ruleset_element *element = &set->elements[set->n_elements++];
-	struct ruleset_extra *extra = build_extra(&c->build, element);
-
-	element->key = key;
-	extra->last = build_port(port->range.last);
-	extra->comment = build_copy(&c->build, port->service);
-	if (set->counter)
-		compile_counter(c, &extra->counter, "service", port->service);
-}
-
-static void add_ports(
-	struct compiler *c, struct ruleset_set *set, const struct plan_distribution *distribution)
-{
-	set->key = c->view->port_key;
-	for (size_t i = 0; i < distribution->n_ports; i++) {
-		const struct plan_port *port = &distribution->ports[i];
-
-		set->interval |= port->range.first != port->range.last;
-		add_port(c, set, port, build_port(port->range.first));
-	}
-}
-
-/* The ports of one protocol after those of the other: that is the order of the keys. */
-static void add_ports_of_both(
-	struct compiler *c, struct ruleset_set *set, const struct plan_distribution *distribution)
-{
-	set->key = c->view->protocol_port_key;
-	for (size_t p = 0; p < ARRAY_SIZE(protocols); p++)
-		for (size_t i = 0; i < distribution->n_ports; i++) {
-			const struct plan_port *port = &distribution->ports[i];
-
-			if (port->protocols & protocols[p].flag)
-				add_port(c, set, port,
-					protocol_port(protocols[p].number, port->range.first));
-		}
-}
-
-static const char *port_set(struct compiler *c, const struct plan_distribution *distribution)
-{
-	const char *name = compile_distribution_name(c, c->view->ports, distribution);
-	const struct ruleset_set *known = compile_find_set(c, name);
-	bool is_of_both = distribution->protocols == CONF_PROTOCOL_ANY;
-	struct ruleset_set *set;
-
-	if (known)
-		return known->name;
-	set = build_set(&c->build, name, compile_distribution_origin(c, distribution));
-	set->counter = c->plan->counters && !c->view->is_error;
-	if (!build_elements(&c->build, set, distribution->n_ports * (is_of_both ? 2 : 1)))
-		return set->name;
-	if (is_of_both)
-		add_ports_of_both(c, set, distribution);
-	else
-		add_ports(c, set, distribution);
-	if (!set->interval)
-		set->size = build_size(set->n_elements);
-	return set->name;
-}
-
 /* The set of the protocols that have ports. */
 static const char *protocol_set(struct compiler *c)
 {
@@ -211,11 +138,11 @@ static void match_port_set(
 
 	if (distribution->protocols == CONF_PROTOCOL_ANY) {
 		rule_look_up(
-			rule, STATEMENT_MATCH_SET, protocol_and_port, port_set(c, distribution));
+			rule, STATEMENT_MATCH_SET, protocol_and_port, compile_ports(c, distribution));
 		return;
 	}
 	match_protocols(c, rule, distribution->protocols);
-	rule_match_set(rule, c->view->vip_port, port_set(c, distribution));
+	rule_match_set(rule, c->view->vip_port, compile_ports(c, distribution));
 }
 
 /*

@@ -139,7 +139,8 @@ static int compile_group_begin(struct compiler *c)
 
 	c->member_chains = calloc(group->n_members + 1, sizeof(*c->member_chains));
 	c->pin_chains = calloc(group->n_members + 1, sizeof(*c->pin_chains));
-	if (!c->member_chains || !c->pin_chains)
+	c->ports = calloc(group->n_distributions + 1, sizeof(struct ruleset_shared *));
+	if (!c->member_chains || !c->pin_chains || !c->ports)
 		return -ENOMEM;
 	for (size_t i = 0; i < N_VIEWS; i++) {
 		c->learning[i] = calloc(group->n_distributions + 1, sizeof(**c->learning));
@@ -185,8 +186,12 @@ void compile_group_done(struct compiler *c)
 		free(c->learning[i]);
 		c->learning[i] = NULL;
 	}
+	for (size_t i = 0; c->ports && i < c->group->n_distributions; i++)
+		ruleset_shared_unref(c->ports[i]);
+	free(c->ports);
 	free(c->member_chains);
 	free(c->pin_chains);
+	c->ports = NULL;
 	c->member_chains = NULL;
 	c->pin_chains = NULL;
 }

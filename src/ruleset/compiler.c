@@ -136,7 +136,7 @@ void compile_counter(
 	struct compiler *c, struct ruleset_counter *counter, const char *kind, const char *name)
 {
 	if (c->plan->counters)
-		counter->of = build_path(&c->build, kind, c->group->name, name);
+		counter->of = build_text(&c->build, "%s/%s/%s", kind, c->group->name, name);
 }
 
 void compile_count(

@@ -45,6 +45,7 @@ struct view {
 struct compiler {
 	struct build build;
 	const struct plan *plan;
+	const struct ruleset *last; /* what was compiled before; NULL if nothing */
 	const struct plan_group *group;
 	const char *origin;                 /* see compile_group_origin() … */
 	const struct plan_group *origin_of; /* … and the group that it is of */
@@ -60,6 +61,7 @@ struct compiler {
 	const char *fragment_chains[N_VIEWS]; /* of VIEW_IP and VIEW_IP6 */
 	const char *error_chains[N_VIEWS];    /* for those, of VIEW_ERROR and VIEW_ERROR6 */
 	const char **learning[N_VIEWS]; /* chains of group->distributions; NULL if stateless */
+	struct ruleset_shared **ports;  /* of their port sets; NULL as long as there are none */
 };
 
 const struct view *view_get(enum view_kind kind);
@@ -147,6 +149,9 @@ void compile_members(struct compiler *c);
 
 /* Returns the name of the map for a table of the group, which is made at its first use. */
 const char *compile_table(struct compiler *c, size_t index, enum ruleset_data data);
+
+/* Returns the name of the port set of a distribution of the group, in the view, made likewise. */
+const char *compile_ports(struct compiler *c, const struct plan_distribution *distribution);
 
 /* Makes the map of packets whose first fragment was seen, and the chain that fills it. */
 const char *compile_first_fragments(struct compiler *c);

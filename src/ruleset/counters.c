@@ -62,6 +62,39 @@ void counters_foreach(struct ruleset *ruleset,
 
 /* --- the same place ------------------------------------------------------------- */
 
+/* Counters of shared elements are the same ones on both sides: there is nothing to carry. */
+static bool is_shared(const struct ruleset_set *have, const struct ruleset_set *want)
+{
+	return want && want->shared && want->shared == have->shared;
+}
+
+static void reset(struct ruleset_counter *counter, bool known)
+{
+	counter->known = known;
+	if (!known)
+		counter->packets = counter->bytes = 0;
+}
+
+/* Have may lack the table. */
+static void begin_table(const struct ruleset_table *have, const struct ruleset_table *want)
+{
+	for (size_t i = 0; i < want->n_chains; i++)
+		for (size_t j = 0; j < want->chains[i].n_rules; j++)
+			reset(&want->chains[i].rules[j].counter, false);
+	for (size_t i = 0; i < want->n_sets; i++) {
+		const struct ruleset_set *set = &want->sets[i], *same = NULL;
+
+		if (!set->counter)
+			continue;
+		if (have)
+			same = ruleset_find_set(have, set->name);
+		for (size_t j = 0; j < set->n_elements; j++)
+			if (set->elements[j].extra)
+				reset(&set->elements[j].extra->counter,
+					same && is_shared(same, set));
+	}
+}
+
 static struct ruleset_counter *same_rule(
 	const struct ruleset_chain *want, const struct ruleset_rule *have)
 {
@@ -110,6 +143,17 @@ static void carry_one(struct ruleset_counter *have, struct ruleset_counter *want
 	}
 }
 
+static void carry_elements(
+	const struct ruleset_set *have, const struct ruleset_set *want, struct list *left)
+{
+	if (!have->counter || is_shared(have, want))
+		return;
+	for (size_t i = 0; i < have->n_elements; i++)
+		if (have->elements[i].extra)
+			carry_one(&have->elements[i].extra->counter,
+				same_element(want, &have->elements[i]), left);
+}
+
 static void carry_table(
 	const struct ruleset_table *have, const struct ruleset_table *want, struct list *left)
 {
@@ -121,18 +165,8 @@ static void carry_table(
 			carry_one(
 				&chain->rules[j].counter, same_rule(same, &chain->rules[j]), left);
 	}
-	for (size_t i = 0; i < have->n_sets; i++) {
-		const struct ruleset_set *set = &have->sets[i];
-		const struct ruleset_set *same = NULL;
-
-		if (!set->counter)
-			continue;
-		same = ruleset_find_set(want, set->name);
-		for (size_t j = 0; j < set->n_elements; j++)
-			if (set->elements[j].extra)
-				carry_one(&set->elements[j].extra->counter,
-					same_element(same, &set->elements[j]), left);
-	}
+	for (size_t i = 0; i < have->n_sets; i++)
+		carry_elements(&have->sets[i], ruleset_find_set(want, have->sets[i].name), left);
 }
 
 /* --- another place ---------------------------------------------------------------- */
@@ -171,23 +205,15 @@ static int carry_left(const struct list *left, struct ruleset *want)
 	return 0;
 }
 
-static void reset(struct ruleset_counter *counter, void *user_data)
-{
-	(void)user_data;
-	counter->packets = 0;
-	counter->bytes = 0;
-	counter->known = false;
-}
-
 int counters_carry(const struct ruleset *have, struct ruleset *want)
 {
 	_cleanup_(list_done) struct list left = { .n = 0 };
 
-	counters_foreach(want, reset, NULL);
 	for (size_t i = 0; i < want->n_tables; i++) {
 		const struct ruleset_table *to = &want->tables[i];
 		const struct ruleset_table *from = ruleset_find_table(have, to);
 
+		begin_table(from, to);
 		if (from)
 			carry_table(from, to, &left);
 	}

@@ -193,7 +193,11 @@ static int split_elements(const struct ruleset_set *have, const struct ruleset_s
 {
 	_cleanup_(view_done) struct view old = { NULL, NULL }, new = { NULL, NULL };
 	size_t h = 0, w = 0;
-	int r = view_init(&old, have, want->key);
+	int r;
+
+	if (have->shared && have->shared == want->shared)
+		return 0;
+	r = view_init(&old, have, want->key);
 
 	if (r == 0)
 		r = view_init(&new, want, want->key);

@@ -4,10 +4,48 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct ruleset_shared *ruleset_shared_new(size_t n)
+{
+	struct ruleset_shared *shared = calloc(1, sizeof(*shared));
+
+	if (!shared)
+		return NULL;
+	shared->elements = calloc(n, sizeof(*shared->elements));
+	if (!shared->elements) {
+		free(shared);
+		return NULL;
+	}
+	shared->n_owners = 1;
+	return shared;
+}
+
+struct ruleset_shared *ruleset_shared_ref(struct ruleset_shared *shared)
+{
+	shared->n_owners++;
+	return shared;
+}
+
+void ruleset_shared_unref(struct ruleset_shared *shared)
+{
+	if (!shared || --shared->n_owners > 0)
+		return;
+	arena_done(&shared->arena);
+	free(shared->elements);
+	free(shared);
+}
+
+static void set_done(struct ruleset_set *set)
+{
+	if (set->shared)
+		ruleset_shared_unref(set->shared);
+	else
+		free(set->elements);
+}
+
 static void table_done(struct ruleset_table *table)
 {
 	for (size_t i = 0; i < table->n_sets; i++)
-		free(table->sets[i].elements);
+		set_done(&table->sets[i]);
 	for (size_t i = 0; i < table->n_chains; i++)
 		free(table->chains[i].rules);
 	free(table->sets);

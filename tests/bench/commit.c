@@ -119,7 +119,7 @@ static int apply(struct nft *nft, const struct cluster *cluster, struct table_ca
 	now = clock_us(CLOCK_MONOTONIC);
 	ret_cost->plan = now - begin;
 	begin = now;
-	if (compile_plan(plan, &want) < 0 || message_sign_ruleset(want) < 0)
+	if (compile_plan(plan, *have, &want) < 0 || message_sign_ruleset(want) < 0)
 		return -1;
 	now = clock_us(CLOCK_MONOTONIC);
 	ret_cost->compile = now - begin;

@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 		return fail("no plan");
 	if (pin_flows(plan, &plan->groups[0], &first, (unsigned int)strtoul(argv[2], NULL, 10)) < 0)
 		return fail("a flow cannot be pinned");
-	if (compile_plan(plan, &ruleset) < 0 || script_write(ruleset, stdout) < 0)
+	if (compile_plan(plan, NULL, &ruleset) < 0 || script_write(ruleset, stdout) < 0)
 		return fail("no ruleset");
 	return 0;
 }

@@ -16,7 +16,7 @@ struct ruleset *ruleset_of_plan(const struct plan *plan)
 {
 	struct ruleset *ruleset = NULL;
 
-	assert_int_equal(compile_plan(plan, &ruleset), 0);
+	assert_int_equal(compile_plan(plan, NULL, &ruleset), 0);
 	assert_int_equal(message_sign_ruleset(ruleset), 0);
 	return ruleset;
 }

@@ -23,7 +23,7 @@ static struct ruleset *shielded(const char *text)
 	_cleanup_(plan_free_p) struct plan *plan = active_plan_of(text, &cluster);
 	struct ruleset *ruleset = NULL;
 
-	assert_int_equal(compile_plan(plan, &ruleset), 0);
+	assert_int_equal(compile_plan(plan, NULL, &ruleset), 0);
 	assert_int_equal(compile_shield(plan, ruleset), 0);
 	assert_int_equal(message_sign_ruleset(ruleset), 0);
 	return ruleset;

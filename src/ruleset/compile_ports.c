@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Port sets. With many services they are by far the longest sets but for the bucket maps, and no
+ * change of members changes them: packets, ICMP errors and the ruleset before share one list.
+ */
+#include "compiler.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+/* In the order of their numbers. */
+static const enum conf_protocol protocols[] = { CONF_PROTOCOL_TCP, CONF_PROTOCOL_UDP };
+
+static bool is_of_both(const struct plan_distribution *distribution)
+{
+	return distribution->protocols == CONF_PROTOCOL_ANY;
+}
+
+/* The ports of a distribution, as far as they have been passed. */
+struct walk {
+	const struct plan_distribution *distribution;
+	size_t protocol; /* the one that the port was met for, where both have ports */
+	size_t n;        /* of the ports that have been passed for it */
+};
+
+/*
+ * The next port, in the order of the keys: with both protocols, the ports of one stand after
+ * those of the other. NULL at the end.
+ */
+static const struct plan_port *walk_next(struct walk *walk)
+{
+	const struct plan_distribution *distribution = walk->distribution;
+	const struct plan_port *port;
+
+	if (!is_of_both(distribution))
+		return walk->n < distribution->n_ports ? &distribution->ports[walk->n++] : NULL;
+	for (; walk->protocol < ARRAY_SIZE(protocols); walk->protocol++, walk->n = 0)
+		while (walk->n < distribution->n_ports) {
+			port = &distribution->ports[walk->n++];
+			if (port->protocols & protocols[walk->protocol])
+				return port;
+		}
+	return NULL;
+}
+
+/* The key of a port: as it is in packets, behind the number of its protocol where both have ports.
+ */
+static struct ruleset_value port_key(const struct walk *walk, const struct plan_port *port)
+{
+	const struct ruleset_value wire = build_port(port->range.first);
+	uint8_t key[8] = { 0 };
+
+	if (!is_of_both(walk->distribution))
+		return wire;
+	key[0] = protocols[walk->protocol] == CONF_PROTOCOL_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+	/* The parts of a key begin at words of 4 bytes. */
+	memcpy(key + 4, wire.bytes, wire.length);
+	return build_value(key, sizeof(key));
+}
+
+/* --- as they were before ---------------------------------------------------------- */
+
+static bool same_port(const struct ruleset_element *element, const struct walk *walk,
+	const struct plan_port *port)
+{
+	const struct ruleset_value key = port_key(walk, port);
+	const struct ruleset_value last = build_port(port->range.last);
+
+	return memcmp(element->key.bytes, key.bytes, key.length) == 0 &&
+	       memcmp(element->extra->last.bytes, last.bytes, last.length) == 0 &&
+	       strcmp(element->extra->comment, port->service) == 0;
+}
+
+static bool same_ports(const struct compiler *c, const struct ruleset_shared *shared,
+	const struct plan_distribution *distribution)
+{
+	struct walk walk = { .distribution = distribution };
+	const struct plan_port *port;
+	size_t n = 0;
+
+	if ((shared->elements->extra->counter.of != NULL) != c->plan->counters)
+		return false;
+	for (; (port = walk_next(&walk)); n++)
+		if (n == shared->n_elements || !same_port(&shared->elements[n], &walk, port))
+			return false;
+	return n == shared->n_elements;
+}
+
+/* NULL if the ruleset before had no such set, or another one. */
+static struct ruleset_shared *find_ports(
+	struct compiler *c, const char *name, const struct plan_distribution *distribution)
+{
+	const struct ruleset_table *table = NULL;
+	const struct ruleset_set *set = NULL;
+
+	if (c->last)
+		table = ruleset_find_table(c->last, c->build.table);
+	if (table)
+		set = ruleset_find_set(table, name);
+	if (!set || !set->shared || !same_ports(c, set->shared, distribution))
+		return NULL;
+	return ruleset_shared_ref(set->shared);
+}
+
+/* --- anew --------------------------------------------------------------------------- */
+
+/* Each element counts what goes to its service. */
+static int add_port(struct compiler *c, struct ruleset_shared *shared, const struct walk *walk,
+	const struct plan_port *port)
+{
+	struct ruleset_element *element = &shared->elements[shared->n_elements];
+	struct arena *arena = &shared->arena;
+
+	element->extra = arena_alloc(arena, sizeof(*element->extra));
+	if (!element->extra)
+		return -ENOMEM;
+	element->key = port_key(walk, port);
+	element->extra->last = build_port(port->range.last);
+	element->extra->comment = arena_copy(arena, port->service);
+	if (!element->extra->comment)
+		return -ENOMEM;
+	shared->n_elements++;
+	if (!c->plan->counters)
+		return 0;
+	element->extra->counter.of = arena_format(
+		arena, "service/%s/%s", c->group->name, port->service);
+	return element->extra->counter.of ? 0 : -ENOMEM;
+}
+
+static struct ruleset_shared *make_ports(
+	struct compiler *c, const struct plan_distribution *distribution)
+{
+	size_t n = distribution->n_ports * (is_of_both(distribution) ? ARRAY_SIZE(protocols) : 1);
+	_cleanup_(ruleset_shared_unref_p) struct ruleset_shared *shared = ruleset_shared_new(n);
+	struct walk walk = { .distribution = distribution };
+	const struct plan_port *port;
+
+	while (shared && (port = walk_next(&walk)))
+		if (add_port(c, shared, &walk, port) < 0)
+			return NULL;
+	return take_ptr(shared);
+}
+
+/* --- sets ----------------------------------------------------------------------------- */
+
+static bool has_ranges(const struct plan_distribution *distribution)
+{
+	for (size_t i = 0; i < distribution->n_ports; i++)
+		if (distribution->ports[i].range.first != distribution->ports[i].range.last)
+			return true;
+	return false;
+}
+
+/* The first view of the group to ask for them has them looked up or made. */
+static struct ruleset_shared *get_ports(
+	struct compiler *c, const char *name, const struct plan_distribution *distribution)
+{
+	struct ruleset_shared **ports = &c->ports[distribution - c->group->distributions];
+
+	if (!*ports)
+		*ports = find_ports(c, name, distribution);
+	if (!*ports)
+		*ports = make_ports(c, distribution);
+	if (!*ports)
+		c->build.failed = true;
+	return *ports;
+}
+
+const char *compile_ports(struct compiler *c, const struct plan_distribution *distribution)
+{
+	const char *name = compile_distribution_name(c, c->view->ports, distribution);
+	const struct ruleset_set *known = compile_find_set(c, name);
+	struct ruleset_shared *ports;
+	struct ruleset_set *set;
+
+	if (known)
+		return known->name;
+	set = build_set(&c->build, name, compile_distribution_origin(c, distribution));
+	ports = get_ports(c, name, distribution);
+	if (!ports || set == &c->build.scratch_set)
+		return set->name;
+	set->key = is_of_both(distribution) ? c->view->protocol_port_key : c->view->port_key;
+	set->counter = c->plan->counters && !c->view->is_error;
+	set->interval = has_ranges(distribution);
+	set->shared = ruleset_shared_ref(ports);
+	set->elements = ports->elements;
+	set->n_elements = ports->n_elements;
+	set->ordered = true;
+	if (!set->interval)
+		set->size = build_size(set->n_elements);
+	return set->name;
+}

@@ -53,8 +53,7 @@ struct plan_table {
 struct plan_port {
 	struct port_range range;
 	enum conf_protocol protocols;
-	const char *service; /* name of the service that it belongs to */
-	struct conf_location location;
+	const struct conf_service *service; /* that it belongs to */
 };
 
 /* A live flow that packets have been remembered by: the kernel's memory begins with it. */

@@ -51,8 +51,7 @@ static int add_ports(struct plan_distribution *distribution, const struct conf_s
 		ports[distribution->n_ports++] = (struct plan_port){
 			.range = service->ports[i],
 			.protocols = protocols,
-			.service = service->name,
-			.location = service->location,
+			.service = service,
 		};
 	}
 	return 0;
@@ -140,8 +139,8 @@ static void keep_protocol(struct plan_distribution *distribution, enum conf_prot
 		}
 	distribution->n_ports = n;
 	distribution->protocols = protocol;
-	distribution->service = distribution->ports[0].service;
-	distribution->location = distribution->ports[0].location;
+	distribution->service = distribution->ports[0].service->name;
+	distribution->location = distribution->ports[0].service->location;
 }
 
 /* Ports are still in the order of the file, and so are the two that this makes of one. */

@@ -62,7 +62,7 @@ static const char *find_service(
 	for (size_t i = 0; i < distribution->n_ports; i++)
 		if ((distribution->ports[i].protocols & protocol) &&
 			port_range_contains(&distribution->ports[i].range, port))
-			return distribution->ports[i].service;
+			return distribution->ports[i].service->name;
 	return distribution->n_ports == 0 ? distribution->service : NULL;
 }
 

@@ -44,32 +44,47 @@ static const struct plan_port *walk_next(struct walk *walk)
 	return NULL;
 }
 
-/* The key of a port: as it is in packets, behind the number of its protocol where both have ports.
- */
+static uint8_t protocol_number(const struct walk *walk)
+{
+	return protocols[walk->protocol] == CONF_PROTOCOL_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+}
+
+/* The parts of a key begin at words of 4 bytes. */
+enum { BEHIND_PROTOCOL = 4 };
+
+/* A port is as it is in packets, behind the number of its protocol where both have ports. */
 static struct ruleset_value port_key(const struct walk *walk, const struct plan_port *port)
 {
 	const struct ruleset_value wire = build_port(port->range.first);
-	uint8_t key[8] = { 0 };
+	uint8_t key[BEHIND_PROTOCOL * 2] = { protocol_number(walk) };
 
 	if (!is_of_both(walk->distribution))
 		return wire;
-	key[0] = protocols[walk->protocol] == CONF_PROTOCOL_TCP ? IPPROTO_TCP : IPPROTO_UDP;
-	/* The parts of a key begin at words of 4 bytes. */
-	memcpy(key + 4, wire.bytes, wire.length);
+	memcpy(key + BEHIND_PROTOCOL, wire.bytes, wire.length);
 	return build_value(key, sizeof(key));
 }
 
 /* --- as they were before ---------------------------------------------------------- */
 
+static bool is_port(const uint8_t *bytes, uint16_t port)
+{
+	return bytes[0] == port >> 8 && bytes[1] == (port & 0xff);
+}
+
+/* Without making a key: this is all that a change costs for each service. */
 static bool same_port(const struct ruleset_element *element, const struct walk *walk,
 	const struct plan_port *port)
 {
-	const struct ruleset_value key = port_key(walk, port);
-	const struct ruleset_value last = build_port(port->range.last);
+	const uint8_t *key = element->key.bytes;
 
-	return memcmp(element->key.bytes, key.bytes, key.length) == 0 &&
-	       memcmp(element->extra->last.bytes, last.bytes, last.length) == 0 &&
-	       strcmp(element->extra->comment, port->service) == 0;
+	if (is_of_both(walk->distribution)) {
+		if (key[0] != protocol_number(walk))
+			return false;
+		key += BEHIND_PROTOCOL;
+	}
+	return is_port(key, port->range.first) &&
+	       is_port(element->extra->last.bytes, port->range.last) &&
+	       strcmp(element->extra->comment, port->service->name) == 0;
 }
 
 static bool same_ports(const struct compiler *c, const struct ruleset_shared *shared,
@@ -117,14 +132,14 @@ static int add_port(struct compiler *c, struct ruleset_shared *shared, const str
 		return -ENOMEM;
 	element->key = port_key(walk, port);
 	element->extra->last = build_port(port->range.last);
-	element->extra->comment = arena_copy(arena, port->service);
+	element->extra->comment = arena_copy(arena, port->service->name);
 	if (!element->extra->comment)
 		return -ENOMEM;
 	shared->n_elements++;
 	if (!c->plan->counters)
 		return 0;
 	element->extra->counter.of = arena_format(
-		arena, "service/%s/%s", c->group->name, port->service);
+		arena, "service/%s/%s", c->group->name, port->service->name);
 	return element->extra->counter.of ? 0 : -ENOMEM;
 }
 

@@ -12,13 +12,18 @@
 #include <stdio.h>
 #include <sys/uio.h>
 
-struct ruleset *ruleset_of_plan(const struct plan *plan)
+static struct ruleset *ruleset_after(const struct ruleset *last, const struct plan *plan)
 {
 	struct ruleset *ruleset = NULL;
 
-	assert_int_equal(compile_plan(plan, NULL, &ruleset), 0);
+	assert_int_equal(compile_plan(plan, last, &ruleset), 0);
 	assert_int_equal(message_sign_ruleset(ruleset), 0);
 	return ruleset;
+}
+
+struct ruleset *ruleset_of_plan(const struct plan *plan)
+{
+	return ruleset_after(NULL, plan);
 }
 
 struct ruleset *ruleset_of(const struct cluster *cluster)
@@ -33,6 +38,14 @@ struct ruleset *active_ruleset_of(const char *text)
 	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(text);
 
 	return ruleset_of(cluster);
+}
+
+struct ruleset *active_ruleset_after(const struct ruleset *last, const char *text)
+{
+	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(text);
+	_cleanup_(plan_free_p) struct plan *plan = plan_of(cluster, NULL);
+
+	return ruleset_after(last, plan);
 }
 
 /* --- scripts ------------------------------------------------------------------ */

@@ -12,6 +12,9 @@ struct ruleset *ruleset_of_plan(const struct plan *plan);
 struct ruleset *ruleset_of(const struct cluster *cluster);
 struct ruleset *active_ruleset_of(const char *text);
 
+/* The same, compiled after another one, with which it shares what it can. */
+struct ruleset *active_ruleset_after(const struct ruleset *last, const char *text);
+
 /*
  * What leads from one to the other, a line for each message ("add rule vip/A"; rules, elements
  * and the like in a row are counted: "add 34 elements of buckets/A"). Empty if nothing differs.

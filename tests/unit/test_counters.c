@@ -86,6 +86,15 @@ static const struct change changes[] = {
 	{ TOP GROUP(MEMBERS, TCP("web", "80,443")),
 		TOP GROUP(MEMBERS, "{ name = \"web\"; protocol = \"any\"; }"), "service/A/web",
 		20 },
+	/* The ports stay, and something else changes. */
+	{ TOP GROUP(MEMBERS, TCP("web", "80,443")),
+		TOP GROUP(BALANCER(5) ", " PLAIN(6), TCP("web", "80,443")), "service/A/web", 20 },
+	{ TOP GROUP(MEMBERS, TCP("web", "80,443")),
+		TOP GROUP(MEMBERS, TCP("web", "80,443") ", " UDP("dns", "53")), "service/A/web",
+		20 },
+	{ TOP GROUP(MEMBERS, TCP("web", "80,443")),
+		TOP GROUP(MEMBERS, TCP("web", "80,443") ", " UDP("web2", "80,443")),
+		"service/A/web2", 0 },
 	/* A port that goes over to another service takes nothing along. */
 	{ TOP GROUP(MEMBERS, TCP("web", "80,443")),
 		TOP GROUP(MEMBERS, TCP("web", "80") ", " TCP("tls", "443")), "service/A/tls", 0 },
@@ -97,18 +106,44 @@ static const struct change changes[] = {
 	{ TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB), TOP GROUP(MEMBERS, WEB), "member/A/fe7", 0 },
 };
 
+/* With shared: if want shares with have what it can, counters too. */
+static void assert_change(const struct change *change, bool shared)
+{
+	_cleanup_(ruleset_free_p) struct ruleset *have = active_ruleset_of(change->have);
+	_cleanup_(ruleset_free_p) struct ruleset *want = active_ruleset_after(
+		shared ? have : NULL, change->want);
+
+	counters_foreach(have, count_ten, NULL);
+	/* Twice: an attempt that failed leaves nothing behind. */
+	assert_int_equal(counters_carry(have, want), 0);
+	assert_int_equal(counters_carry(have, want), 0);
+	assert_sum(want, change->of, change->packets);
+}
+
 static void test_changes(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
-		_cleanup_(ruleset_free_p) struct ruleset *have = active_ruleset_of(changes[i].have);
-		_cleanup_(ruleset_free_p) struct ruleset *want = active_ruleset_of(changes[i].want);
+		assert_change(&changes[i], false);
+		assert_change(&changes[i], true);
+	}
+}
 
-		counters_foreach(have, count_ten, NULL);
-		/* Twice: an attempt that failed leaves nothing behind. */
+/* The kernel has gone on to count when the next ruleset is at hand that shares the counters. */
+static void test_shared_counters_go_on(void **state)
+{
+	static const char *const conf = TOP GROUP(MEMBERS, TCP("web", "80,443"));
+	_cleanup_(ruleset_free_p) struct ruleset *kernel = active_ruleset_of(conf);
+	_cleanup_(ruleset_free_p) struct ruleset *have = active_ruleset_of(conf);
+	_cleanup_(ruleset_free_p) struct ruleset *want = active_ruleset_after(have, conf);
+
+	(void)state;
+	counters_foreach(kernel, count_ten, NULL);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(counters_carry(kernel, have), 0);
 		assert_int_equal(counters_carry(have, want), 0);
-		assert_int_equal(counters_carry(have, want), 0);
-		assert_sum(want, changes[i].of, changes[i].packets);
+		assert_sum(have, "service/A/web", 20);
+		assert_sum(want, "service/A/web", 20);
 	}
 }
 
@@ -190,6 +225,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_shared_counters_go_on),
 		cmocka_unit_test(test_who_has_to_look),
 		cmocka_unit_test(test_what_stays_takes_nothing),
 		cmocka_unit_test(test_without_counters),

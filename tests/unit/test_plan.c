@@ -55,7 +55,7 @@ static char *summary(const struct plan_group *group)
 				fprintf(file, "/%s", conf_protocol_name(port->protocols));
 			else
 				assert_int_equal(port->protocols, distribution->protocols);
-			fprintf(file, "=%s", port->service);
+			fprintf(file, "=%s", port->service->name);
 		}
 		fputs("\n", file);
 	}

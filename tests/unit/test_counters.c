@@ -212,6 +212,8 @@ static void test_without_counters(void **state)
 	_cleanup_(ruleset_free_p) struct ruleset *have = active_ruleset_of(TOP GROUP(MEMBERS, WEB));
 	_cleanup_(ruleset_free_p) struct ruleset *want = active_ruleset_of(
 		"counters = false; " TOP GROUP(MEMBERS, TCP("web", "80,443")));
+	_cleanup_(ruleset_free_p) struct ruleset *next = active_ruleset_after(
+		want, TOP GROUP(MEMBERS, TCP("web", "80,443")));
 
 	(void)state;
 	counters_foreach(have, count_ten, NULL);
@@ -219,6 +221,9 @@ static void test_without_counters(void **state)
 	counters_foreach(want, refuse, NULL);
 	assert_int_equal(counters_carry(want, have), 0);
 	assert_sum(have, "service/A/web", 0);
+	/* They are back with the next one, although its ports are the same. */
+	counters_foreach(next, count_ten, NULL);
+	assert_sum(next, "service/A/web", 20);
 }
 
 int main(void)

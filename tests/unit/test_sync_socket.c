@@ -59,7 +59,8 @@ static void assert_receives(struct sync_socket *socket, const char *text, const 
 	struct endpoint from;
 	char buffer[100];
 
-	assert_int_equal(poll(&poll_fd, 1, PATIENCE_MS), 1);
+	if (poll(&poll_fd, 1, PATIENCE_MS) != 1)
+		fail_msg("\"%s\" from %s did not come", text, from_text);
 	assert_int_equal(sync_socket_receive(socket, &from, buffer, sizeof(buffer)), strlen(text));
 	assert_memory_equal(buffer, text, strlen(text));
 	assert_true(address_equal(&from.address, &from_address));

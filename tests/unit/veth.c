@@ -205,6 +205,10 @@ static pid_t start_peer(void)
 	return pid;
 }
 
+/* Both ends hear of their carrier later than they are set up: till then they may drop packets. */
+#define AWAIT_CARRIER(device)                                                                      \
+	"timeout 30 sh -c 'until ip link show " device " | grep -q \"state UP\"; do :; done'"
+
 void make_pair(struct fixture *f)
 {
 	run("ip link add near0 type veth peer name far0 netns %d", f->peer);
@@ -214,6 +218,8 @@ void make_pair(struct fixture *f)
 	run_peer(f, "ip link set far0 address " PEER_MAC " up");
 	run_peer(f, "ip address add " PEER_ADDRESS "/24 dev far0");
 	run_peer(f, "ip address add 2001:db8::2/64 dev far0 nodad");
+	run(AWAIT_CARRIER("near0"));
+	run_peer(f, AWAIT_CARRIER("far0"));
 }
 
 int set_up(void **state)

@@ -36,6 +36,52 @@ struct ruleset_source compile_mark(void)
 	};
 }
 
+static const char *distribution_label(
+	struct compiler *c, const struct plan_distribution *distribution)
+{
+	static const char *const prefixes[] = {
+		[CONF_PROTOCOL_TCP] = "tcp-",
+		[CONF_PROTOCOL_UDP] = "udp-",
+		[CONF_PROTOCOL_ANY] = "",
+	};
+	struct build *b = &c->build;
+	const char *protocol = prefixes[distribution->protocols];
+	const char *scheduler = conf_scheduler_name(distribution->scheduler);
+	const char *rest = distribution->n_ports > 0 ? "" : "-rest";
+
+	if (distribution->persistence > 0)
+		return build_text(
+			b, "%s%s-%us%s", protocol, scheduler, distribution->persistence, rest);
+	return build_text(b, "%s%s%s", protocol, scheduler, rest);
+}
+
+const char *compile_distribution_name(
+	struct compiler *c, const char *kind, const struct plan_distribution *distribution)
+{
+	const struct plan_table *table = &c->group->tables[distribution->table];
+	const char *label = distribution_label(c, distribution);
+
+	return build_text(&c->build, "%s/%s/%s%s%s%s", kind, c->group->name, label ? label : "",
+		table->subset ? "/" : "", table->subset ? table->subset : "",
+		table->apart ? "/up" : "");
+}
+
+const char *compile_memory_name(
+	struct compiler *c, const char *kind, const struct plan_distribution *distribution)
+{
+	const char *memory = c->group->tables[distribution->table].memory;
+	const char *label = distribution_label(c, distribution);
+
+	return build_text(&c->build, "%s/%s/%s%s%s", kind, c->group->name, label ? label : "",
+		memory ? "/" : "", memory ? memory : "");
+}
+
+const char *compile_distribution_origin(
+	struct compiler *c, const struct plan_distribution *distribution)
+{
+	return build_origin(&c->build, "service", distribution->service, &distribution->location);
+}
+
 const struct ruleset_set *compile_find_set(struct compiler *c, const char *name)
 {
 	return name ? ruleset_find_set(c->build.table, name) : NULL;

@@ -75,6 +75,16 @@ const char *compile_name(struct compiler *c, const char *kind, const char *subse
 const char *compile_subset_name(
 	struct compiler *c, const char *kind, const char *subset, bool apart);
 
+/* "tcp-rr", "udp-hash-300s"; for every port that no service names, "tcp-rr-rest". */
+const char *compile_distribution_name(
+	struct compiler *c, const char *kind, const struct plan_distribution *distribution);
+const char *compile_distribution_origin(
+	struct compiler *c, const struct plan_distribution *distribution);
+
+/* The same name for a memory, which goes on while its distribution stands apart. */
+const char *compile_memory_name(
+	struct compiler *c, const char *kind, const struct plan_distribution *distribution);
+
 /* NULL if there is no set of this name yet. */
 const struct ruleset_set *compile_find_set(struct compiler *c, const char *name);
 
@@ -182,16 +192,6 @@ void compile_learning_tables(struct compiler *c, const struct plan_distribution 
 
 /* What a slot is drawn from, in the view. */
 struct ruleset_source compile_slot_source(struct compiler *c, enum conf_scheduler scheduler);
-
-/* "tcp-rr", "udp-hash-300s"; for every port that no service names, "tcp-rr-rest". */
-const char *compile_distribution_name(
-	struct compiler *c, const char *kind, const struct plan_distribution *distribution);
-const char *compile_distribution_origin(
-	struct compiler *c, const struct plan_distribution *distribution);
-
-/* The same name for a memory, which goes on while its distribution stands apart. */
-const char *compile_memory_name(
-	struct compiler *c, const char *kind, const struct plan_distribution *distribution);
 
 /* Adds the rule of a distribution; learning is its chain if it has one. */
 void compile_distribution(struct compiler *c, struct ruleset_chain *chain,

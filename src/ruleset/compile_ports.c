@@ -71,7 +71,7 @@ static bool is_port(const uint8_t *bytes, uint16_t port)
 	return bytes[0] == port >> 8 && bytes[1] == (port & 0xff);
 }
 
-/* Without making a key: this is all that a change costs for each service. */
+/* Without making a key: each change asks this of each port. */
 static bool same_port(const struct ruleset_element *element, const struct walk *walk,
 	const struct plan_port *port)
 {

@@ -266,6 +266,9 @@ bool plan_moves_flows(const struct plan *before, const struct plan *now);
  */
 bool plan_is_drawn(const struct plan_distribution *distribution);
 
+/* True if one of its services has a range of ports. */
+bool plan_has_ranges(const struct plan_distribution *distribution);
+
 /* True if the kernel has to remember the member of each flow; of flows or of clients. */
 bool plan_remembers_flows(const struct plan_distribution *distribution);
 bool plan_remembers(const struct plan_distribution *distribution);

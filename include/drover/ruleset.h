@@ -319,6 +319,8 @@ struct ruleset_shared *ruleset_shared_ref(struct ruleset_shared *shared);
 /* NULL is no matter. */
 void ruleset_shared_unref(struct ruleset_shared *shared);
 DEFINE_CLEANUP(struct ruleset_shared, ruleset_shared_unref)
+/* True if the elements of both are the same ones, counters and all. */
+bool ruleset_sets_share(const struct ruleset_set *a, const struct ruleset_set *b);
 
 void ruleset_free(struct ruleset *ruleset);
 DEFINE_CLEANUP(struct ruleset, ruleset_free)

@@ -122,9 +122,8 @@ static bool is_one_rule(const struct plan_distribution *distribution)
 
 	if (distribution->protocols != CONF_PROTOCOL_ANY || distribution->n_ports <= 1)
 		return true;
-	for (size_t i = 0; i < distribution->n_ports; i++)
-		if (ports[i].range.first != ports[i].range.last)
-			return false;
+	if (plan_has_ranges(distribution))
+		return false;
 	return distribution->n_ports > 2 || (ports[0].protocols & ports[1].protocols);
 }
 

@@ -10,6 +10,14 @@ bool plan_is_drawn(const struct plan_distribution *distribution)
 	       distribution->scheduler == CONF_SCHEDULER_RANDOM;
 }
 
+bool plan_has_ranges(const struct plan_distribution *distribution)
+{
+	for (size_t i = 0; i < distribution->n_ports; i++)
+		if (distribution->ports[i].range.first != distribution->ports[i].range.last)
+			return true;
+	return false;
+}
+
 bool plan_remembers_flows(const struct plan_distribution *distribution)
 {
 	return distribution->protocols == CONF_PROTOCOL_TCP && plan_is_drawn(distribution);

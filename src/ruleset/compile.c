@@ -4,7 +4,6 @@
 #include "compiler.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 
 static const struct conf_location NOWHERE;
@@ -128,7 +127,6 @@ static void compile_rest(struct compiler *c, struct ruleset_chain *chain)
 
 static void compile_unserved(struct compiler *c)
 {
-	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
 	struct build *b = &c->build;
 	struct ruleset_set *set = build_set(b, "unserved", interface_origin(c));
 	struct ruleset_chain *chain = build_chain(b, "host", interface_origin(c));
@@ -136,11 +134,11 @@ static void compile_unserved(struct compiler *c)
 	compile_accept(build_rule(b, chain, NULL, interface_origin(c)));
 	set->key = KEY_PROTOCOL;
 	set->data = DATA_VERDICT;
-	set->size = build_size(sizeof(protocols));
-	for (size_t i = 0; i < sizeof(protocols); i++) {
+	set->size = build_size(N_PROTOCOLS);
+	for (size_t i = 0; i < N_PROTOCOLS; i++) {
 		struct ruleset_element *element = build_element(b, set, NULL);
 
-		element->key = build_value(&protocols[i], 1);
+		element->key = build_value(&compile_protocols[i].number, 1);
 		element->verdict = (struct ruleset_verdict){ VERDICT_GOTO, chain->name };
 	}
 	c->unserved = set->name;

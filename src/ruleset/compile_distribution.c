@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "compiler.h"
 
-#include <netinet/in.h>
-#include <string.h>
-
 struct ruleset_source compile_slot_source(struct compiler *c, enum conf_scheduler scheduler)
 {
 	struct ruleset_source source = {
@@ -30,14 +27,6 @@ struct ruleset_source compile_slot_source(struct compiler *c, enum conf_schedule
 	return source;
 }
 
-static const struct {
-	enum conf_protocol flag;
-	uint8_t number;
-} protocols[] = {
-	{ CONF_PROTOCOL_TCP, IPPROTO_TCP },
-	{ CONF_PROTOCOL_UDP, IPPROTO_UDP },
-};
-
 /* The set of the protocols that have ports. */
 static const char *protocol_set(struct compiler *c)
 {
@@ -50,9 +39,9 @@ static const char *protocol_set(struct compiler *c)
 		return known->name;
 	set = build_set(b, name, "TCP and UDP");
 	set->key = c->view->protocol_key;
-	set->size = build_size(ARRAY_SIZE(protocols));
-	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-		build_element(b, set, NULL)->key = build_value(&protocols[i].number, 1);
+	set->size = build_size(N_PROTOCOLS);
+	for (size_t i = 0; i < N_PROTOCOLS; i++)
+		build_element(b, set, NULL)->key = build_value(&compile_protocols[i].number, 1);
 	return set->name;
 }
 
@@ -61,9 +50,10 @@ static void match_protocols(
 {
 	if (wanted == CONF_PROTOCOL_ANY)
 		rule_match_set(rule, c->view->protocol, protocol_set(c));
-	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-		if (wanted == protocols[i].flag)
-			rule_match(rule, c->view->protocol, build_value(&protocols[i].number, 1));
+	for (size_t i = 0; i < N_PROTOCOLS; i++)
+		if (wanted == compile_protocols[i].flag)
+			rule_match(rule, c->view->protocol,
+				build_value(&compile_protocols[i].number, 1));
 }
 
 static void match_range(

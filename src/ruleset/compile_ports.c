@@ -6,11 +6,7 @@
 #include "compiler.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
-
-/* In the order of their numbers. */
-static const enum conf_protocol protocols[] = { CONF_PROTOCOL_TCP, CONF_PROTOCOL_UDP };
 
 static bool is_of_both(const struct plan_distribution *distribution)
 {
@@ -35,18 +31,13 @@ static const struct plan_port *walk_next(struct walk *walk)
 
 	if (!is_of_both(distribution))
 		return walk->n < distribution->n_ports ? &distribution->ports[walk->n++] : NULL;
-	for (; walk->protocol < ARRAY_SIZE(protocols); walk->protocol++, walk->n = 0)
+	for (; walk->protocol < N_PROTOCOLS; walk->protocol++, walk->n = 0)
 		while (walk->n < distribution->n_ports) {
 			port = &distribution->ports[walk->n++];
-			if (port->protocols & protocols[walk->protocol])
+			if (port->protocols & compile_protocols[walk->protocol].flag)
 				return port;
 		}
 	return NULL;
-}
-
-static uint8_t protocol_number(const struct walk *walk)
-{
-	return protocols[walk->protocol] == CONF_PROTOCOL_TCP ? IPPROTO_TCP : IPPROTO_UDP;
 }
 
 /* The parts of a key begin at words of 4 bytes. */
@@ -56,7 +47,7 @@ enum { BEHIND_PROTOCOL = 4 };
 static struct ruleset_value port_key(const struct walk *walk, const struct plan_port *port)
 {
 	const struct ruleset_value wire = build_port(port->range.first);
-	uint8_t key[BEHIND_PROTOCOL * 2] = { protocol_number(walk) };
+	uint8_t key[BEHIND_PROTOCOL * 2] = { compile_protocols[walk->protocol].number };
 
 	if (!is_of_both(walk->distribution))
 		return wire;
@@ -78,7 +69,7 @@ static bool same_port(const struct ruleset_element *element, const struct walk *
 	const uint8_t *key = element->key.bytes;
 
 	if (is_of_both(walk->distribution)) {
-		if (key[0] != protocol_number(walk))
+		if (key[0] != compile_protocols[walk->protocol].number)
 			return false;
 		key += BEHIND_PROTOCOL;
 	}
@@ -138,15 +129,14 @@ static int add_port(struct compiler *c, struct ruleset_shared *shared, const str
 	shared->n_elements++;
 	if (!c->plan->counters)
 		return 0;
-	element->extra->counter.of = arena_format(
-		arena, "service/%s/%s", c->group->name, port->service->name);
+	element->extra->counter.of = compile_counted(c, arena, "service", port->service->name);
 	return element->extra->counter.of ? 0 : -ENOMEM;
 }
 
 static struct ruleset_shared *make_ports(
 	struct compiler *c, const struct plan_distribution *distribution)
 {
-	size_t n = distribution->n_ports * (is_of_both(distribution) ? ARRAY_SIZE(protocols) : 1);
+	size_t n = distribution->n_ports * (is_of_both(distribution) ? N_PROTOCOLS : 1);
 	_cleanup_(ruleset_shared_unref_p) struct ruleset_shared *shared = ruleset_shared_new(n);
 	struct walk walk = { .distribution = distribution };
 	const struct plan_port *port;
@@ -158,14 +148,6 @@ static struct ruleset_shared *make_ports(
 }
 
 /* --- sets ----------------------------------------------------------------------------- */
-
-static bool has_ranges(const struct plan_distribution *distribution)
-{
-	for (size_t i = 0; i < distribution->n_ports; i++)
-		if (distribution->ports[i].range.first != distribution->ports[i].range.last)
-			return true;
-	return false;
-}
 
 /* The first view of the group to ask for them has them looked up or made. */
 static struct ruleset_shared *get_ports(
@@ -197,7 +179,7 @@ const char *compile_ports(struct compiler *c, const struct plan_distribution *di
 		return set->name;
 	set->key = is_of_both(distribution) ? c->view->protocol_port_key : c->view->port_key;
 	set->counter = c->plan->counters && !c->view->is_error;
-	set->interval = has_ranges(distribution);
+	set->interval = plan_has_ranges(distribution);
 	set->shared = ruleset_shared_ref(ports);
 	set->elements = ports->elements;
 	set->n_elements = ports->n_elements;

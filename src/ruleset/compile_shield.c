@@ -10,7 +10,6 @@
 #include "compiler.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 
 static const char origin[] = "the shield";
 
@@ -34,14 +33,13 @@ static const char *vip_set(struct compiler *c, int family)
 /* Not ICMP: nothing is reset by it, and what of it is for this host is accepted without a trace. */
 static const char *protocol_set(struct compiler *c)
 {
-	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
 	struct build *b = &c->build;
 	struct ruleset_set *set = build_set(b, "protocols", origin);
 
 	set->key = KEY_PROTOCOL;
-	set->size = build_size(sizeof(protocols));
-	for (size_t i = 0; i < sizeof(protocols); i++)
-		build_element(b, set, NULL)->key = build_value(&protocols[i], 1);
+	set->size = build_size(N_PROTOCOLS);
+	for (size_t i = 0; i < N_PROTOCOLS; i++)
+		build_element(b, set, NULL)->key = build_value(&compile_protocols[i].number, 1);
 	return set->name;
 }
 

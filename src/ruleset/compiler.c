@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct protocol compile_protocols[N_PROTOCOLS] = {
+	{ CONF_PROTOCOL_TCP, IPPROTO_TCP },
+	{ CONF_PROTOCOL_UDP, IPPROTO_UDP },
+};
+
 const char *compile_name(struct compiler *c, const char *kind, const char *subset)
 {
 	return build_text(&c->build, "%s/%s%s%s", kind, c->group->name, subset ? "/" : "",
@@ -178,19 +183,23 @@ void compile_to_interface(
 	statement->interface_index = c->plan->interface_index;
 }
 
-void compile_counter(
-	struct compiler *c, struct ruleset_counter *counter, const char *kind, const char *name)
+const char *compile_counted(
+	const struct compiler *c, struct arena *arena, const char *kind, const char *name)
 {
-	if (c->plan->counters)
-		counter->of = build_text(&c->build, "%s/%s/%s", kind, c->group->name, name);
+	return arena_format(arena, "%s/%s/%s", kind, c->group->name, name);
 }
 
 void compile_count(
 	struct compiler *c, struct ruleset_rule *rule, const char *kind, const char *name)
 {
-	if (c->plan->counters)
-		build_statement(rule, STATEMENT_COUNTER);
-	compile_counter(c, &rule->counter, kind, name);
+	struct build *b = &c->build;
+
+	if (!c->plan->counters)
+		return;
+	build_statement(rule, STATEMENT_COUNTER);
+	rule->counter.of = compile_counted(c, &b->ruleset->arena, kind, name);
+	if (!rule->counter.of)
+		b->failed = true;
 }
 
 bool compile_has_family(const struct plan_group *group, int family)

@@ -66,6 +66,16 @@ struct compiler {
 
 const struct view *view_get(enum view_kind kind);
 
+/* The protocols that have ports, in the order of their numbers. */
+struct protocol {
+	enum conf_protocol flag;
+	uint8_t number;
+};
+
+enum { N_PROTOCOLS = 2 };
+
+extern const struct protocol compile_protocols[N_PROTOCOLS];
+
 /* --- names, sources, small rules ---------------------------------------------- */
 
 /* "kind/group" or, with a subset, "kind/group/subset". */
@@ -135,9 +145,9 @@ void compile_turn(struct compiler *c, struct ruleset_rule *rule, const struct pl
 void compile_to_interface(
 	struct compiler *c, struct ruleset_rule *rule, enum ruleset_statement_kind kind);
 
-/* Says what of the group is counted, a "member" or a "service", unless nothing is to be. */
-void compile_counter(
-	struct compiler *c, struct ruleset_counter *counter, const char *kind, const char *name);
+/* What of the group a counter counts, a "member" or a "service". NULL without memory. */
+const char *compile_counted(
+	const struct compiler *c, struct arena *arena, const char *kind, const char *name);
 
 /* Adds a counter of that to a rule, unless the configuration wants none. */
 void compile_count(

@@ -62,12 +62,6 @@ void counters_foreach(struct ruleset *ruleset,
 
 /* --- the same place ------------------------------------------------------------- */
 
-/* Counters of shared elements are the same ones on both sides: there is nothing to carry. */
-static bool is_shared(const struct ruleset_set *have, const struct ruleset_set *want)
-{
-	return want && want->shared && want->shared == have->shared;
-}
-
 static void reset(struct ruleset_counter *counter, bool known)
 {
 	counter->known = known;
@@ -91,7 +85,7 @@ static void begin_table(const struct ruleset_table *have, const struct ruleset_t
 		for (size_t j = 0; j < set->n_elements; j++)
 			if (set->elements[j].extra)
 				reset(&set->elements[j].extra->counter,
-					same && is_shared(same, set));
+					same && ruleset_sets_share(same, set));
 	}
 }
 
@@ -146,7 +140,8 @@ static void carry_one(struct ruleset_counter *have, struct ruleset_counter *want
 static void carry_elements(
 	const struct ruleset_set *have, const struct ruleset_set *want, struct list *left)
 {
-	if (!have->counter || is_shared(have, want))
+	/* Shared ones are the same on both sides. */
+	if (!have->counter || (want && ruleset_sets_share(have, want)))
 		return;
 	for (size_t i = 0; i < have->n_elements; i++)
 		if (have->elements[i].extra)

@@ -195,7 +195,7 @@ static int split_elements(const struct ruleset_set *have, const struct ruleset_s
 	size_t h = 0, w = 0;
 	int r;
 
-	if (have->shared && have->shared == want->shared)
+	if (ruleset_sets_share(have, want))
 		return 0;
 	r = view_init(&old, have, want->key);
 

@@ -34,6 +34,11 @@ void ruleset_shared_unref(struct ruleset_shared *shared)
 	free(shared);
 }
 
+bool ruleset_sets_share(const struct ruleset_set *a, const struct ruleset_set *b)
+{
+	return a->shared && a->shared == b->shared;
+}
+
 static void set_done(struct ruleset_set *set)
 {
 	if (set->shared)

@@ -33,19 +33,25 @@ struct ruleset *ruleset_of(const struct cluster *cluster)
 	return ruleset_of_plan(plan);
 }
 
-struct ruleset *active_ruleset_of(const char *text)
-{
-	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(text);
-
-	return ruleset_of(cluster);
-}
-
 struct ruleset *active_ruleset_after(const struct ruleset *last, const char *text)
 {
 	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(text);
 	_cleanup_(plan_free_p) struct plan *plan = plan_of(cluster, NULL);
 
 	return ruleset_after(last, plan);
+}
+
+struct ruleset *active_ruleset_of(const char *text)
+{
+	return active_ruleset_after(NULL, text);
+}
+
+const struct ruleset_set *set_of(const struct ruleset *ruleset, const char *name)
+{
+	const struct ruleset_set *set = ruleset_find_set(&ruleset->tables[0], name);
+
+	assert_non_null(set);
+	return set;
 }
 
 /* --- scripts ------------------------------------------------------------------ */

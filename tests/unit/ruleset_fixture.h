@@ -15,6 +15,9 @@ struct ruleset *active_ruleset_of(const char *text);
 /* The same, compiled after another one, with which it shares what it can. */
 struct ruleset *active_ruleset_after(const struct ruleset *last, const char *text);
 
+/* A set of its first table, which it must have. */
+const struct ruleset_set *set_of(const struct ruleset *ruleset, const char *name);
+
 /*
  * What leads from one to the other, a line for each message ("add rule vip/A"; rules, elements
  * and the like in a row are counted: "add 34 elements of buckets/A"). Empty if nothing differs.

@@ -57,14 +57,6 @@ static void test_every_step(void **state)
 			assert_same_as_alone(confs[i], confs[j]);
 }
 
-static const struct ruleset_set *set_of(const struct ruleset *ruleset, const char *name)
-{
-	const struct ruleset_set *set = ruleset_find_set(&ruleset->tables[0], name);
-
-	assert_non_null(set);
-	return set;
-}
-
 /* One list for packets, for ICMP errors and for whatever members do next. */
 static void test_one_list(void **state)
 {

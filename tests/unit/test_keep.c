@@ -274,14 +274,6 @@ static void test_flows_of_others_are_passed_over(void **state)
 
 /* --- memories --------------------------------------------------------------------------- */
 
-static const struct ruleset_set *set_of(const struct ruleset *ruleset, const char *name)
-{
-	const struct ruleset_set *set = ruleset_find_set(&ruleset->tables[0], name);
-
-	assert_non_null(set);
-	return set;
-}
-
 static void assert_element(const struct fixture *f, const struct ruleset_set *set,
 	const struct flow *flow, bool by_port, const char *owner)
 {

@@ -115,6 +115,9 @@ struct cluster_share {
 struct cluster_share cluster_share(const struct cluster *cluster, const struct conf_group *group,
 	const struct conf_service *service, size_t member);
 
+/* True if no service of the group has any other share of a member than all of it. */
+bool cluster_is_well(const struct cluster *cluster, const struct conf_group *group);
+
 /* True if all members of the service are down, so that it lives, or not, by its "fail". */
 bool cluster_service_failed(const struct cluster *cluster, const struct conf_group *group,
 	const struct conf_service *service);

@@ -538,6 +538,11 @@ struct cluster_share cluster_share(const struct cluster *cluster, const struct c
 		(size_t)(service - group->services), member);
 }
 
+bool cluster_is_well(const struct cluster *cluster, const struct conf_group *group)
+{
+	return health_is_well(&cluster->health, (size_t)(group - cluster->conf->groups));
+}
+
 bool cluster_service_failed(const struct cluster *cluster, const struct conf_group *group,
 	const struct conf_service *service)
 {

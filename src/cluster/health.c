@@ -22,6 +22,7 @@ static void forget_verdicts(struct health *health)
 {
 	for (size_t i = 0; i < health->n_groups; i++) {
 		free(health->groups[i].ejected);
+		free(health->groups[i].percents);
 		free(health->groups[i].failed);
 		free(health->groups[i].down);
 	}
@@ -178,19 +179,13 @@ static int compare_patients(const void *a, const void *b)
 	return x->member < y->member ? -1 : x->member > y->member;
 }
 
-static bool is_patient(const struct decision *d, const struct conf_service *service, size_t member,
-	uint64_t *ret_since)
+static const struct cluster_health *find_in_service(
+	const struct decision *d, const struct conf_service *service, size_t member)
 {
-	const struct cluster_health *health;
-
-	*ret_since = 0;
 	if (!service->check)
-		return d->lost[member];
-	health = find_health(
+		return NULL;
+	return find_health(
 		d->health, d->group->name, service->name, d->group->members[member].name);
-	if (health)
-		*ret_since = health->since;
-	return health && health->down;
 }
 
 /* How many of a service may be taken out: fail decides where min_up leaves nobody. */
@@ -208,22 +203,30 @@ static void decide_service(const struct decision *d, size_t index)
 {
 	const struct conf_service *service = &d->group->services[index];
 	bool *ejected = d->verdicts->ejected + index * d->group->n_members;
+	uint8_t *percents = d->verdicts->percents + index * d->group->n_members;
 	size_t n_serving = 0, n_down = 0, most;
 
 	for (size_t i = 0; i < service->n_members; i++) {
 		size_t member = service->members[i];
-		uint64_t since;
+		const struct cluster_health *found = find_in_service(d, service, member);
+		bool down = service->check ? found && found->down : d->lost[member];
 
+		if (found && !down) {
+			percents[member] = (uint8_t)found->percent;
+			d->verdicts->well = false;
+		}
 		if (!d->serves[member])
 			continue;
 		n_serving++;
-		if (is_patient(d, service, member, &since))
-			d->patients[n_down++] = (struct patient){ member, since };
+		if (down)
+			d->patients[n_down++] = (struct patient){ member,
+				found ? found->since : 0 };
 	}
 	qsort(d->patients, n_down, sizeof(*d->patients), compare_patients);
 	most = most_ejected(service, n_serving, n_down);
 	for (size_t i = 0; i < most; i++)
 		ejected[d->patients[i].member] = true;
+	d->verdicts->well &= most == 0;
 	d->verdicts->failed[index] = n_serving > 0 && n_down == n_serving;
 }
 
@@ -269,13 +272,15 @@ static int decide_group(const struct health *health, const struct conf_group *gr
 		.lost = lost,
 		.patients = patients,
 	};
+	size_t n_pairs = group->n_services * group->n_members;
 
-	verdicts->n_members = group->n_members;
-	verdicts->ejected = calloc(
-		group->n_services * group->n_members + 1, sizeof(*verdicts->ejected));
+	verdicts->well = true;
+	verdicts->ejected = calloc(n_pairs + 1, sizeof(*verdicts->ejected));
+	verdicts->percents = calloc(n_pairs + 1, sizeof(*verdicts->percents));
 	verdicts->failed = calloc(group->n_services + 1, sizeof(*verdicts->failed));
 	verdicts->down = calloc(group->n_members + 1, sizeof(*verdicts->down));
-	if (!lost || !patients || !verdicts->ejected || !verdicts->failed || !verdicts->down)
+	if (!lost || !patients || !verdicts->ejected || !verdicts->percents || !verdicts->failed ||
+		!verdicts->down)
 		return -ENOMEM;
 	decide_services(&decision, true);
 	for (size_t i = 0; i < group->n_members; i++)
@@ -324,17 +329,22 @@ int health_decide(struct health *health, const struct conf *conf,
 struct cluster_share health_share(const struct health *health, size_t group,
 	const struct conf_group *conf, size_t service, size_t member)
 {
+	size_t pair = service * conf->n_members + member;
 	struct cluster_share share = { .percent = 100 };
-	const struct cluster_health *found;
+	const struct health_verdicts *verdicts;
 
-	if (health->n_entries == 0 || !health->groups)
+	if (!health->groups)
 		return share;
-	share.ejected = health->groups[group].ejected[service * conf->n_members + member];
-	found = find_health(
-		health, conf->name, conf->services[service].name, conf->members[member].name);
-	if (found && !found->down)
-		share.percent = found->percent;
+	verdicts = &health->groups[group];
+	share.ejected = verdicts->ejected[pair];
+	if (verdicts->percents[pair] > 0)
+		share.percent = verdicts->percents[pair];
 	return share;
+}
+
+bool health_is_well(const struct health *health, size_t group)
+{
+	return !health->groups || health->groups[group].well;
 }
 
 bool health_failed(const struct health *health, size_t group, size_t service)

@@ -14,10 +14,11 @@ struct health_entry {
 
 /* About one group. */
 struct health_verdicts {
-	bool *ejected; /* n_services rows of n_members */
-	bool *failed;  /* of services */
-	bool *down;    /* of members */
-	size_t n_members;
+	bool *ejected;     /* n_services rows of n_members */
+	uint8_t *percents; /* likewise: of the weights of those who start slowly; 0: all of it */
+	bool *failed;      /* of services */
+	bool *down;        /* of members */
+	bool well;         /* nobody is ejected, nor starts slowly */
 };
 
 struct health {
@@ -45,5 +46,6 @@ int health_decide(struct health *health, const struct conf *conf,
 
 struct cluster_share health_share(const struct health *health, size_t group,
 	const struct conf_group *conf, size_t service, size_t member);
+bool health_is_well(const struct health *health, size_t group);
 bool health_failed(const struct health *health, size_t group, size_t service);
 bool health_is_down(const struct health *health, size_t group, size_t member);

@@ -16,7 +16,7 @@
  * Compiles a plan. A plan without an active group gives no netdev table, one
  * without suppressed VIPs no arp table, one that guards no VIPs no inet table. With the ruleset
  * that a plan has given before, unless last is NULL, the new one shares the elements of all port
- * sets that are still the same: a change costs hardly more with a thousand services than with one.
+ * sets that are still the same: a change costs no more with a thousand services than with one.
  * Returns 0 and the caller owns *ret_ruleset, or -ENOMEM.
  */
 int compile_plan(const struct plan *plan, const struct ruleset *last, struct ruleset **ret_ruleset);

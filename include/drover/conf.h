@@ -145,6 +145,7 @@ struct conf_member {
 	bool balancer;
 	bool balancer_only; /* listed under "balancers": never takes traffic, weight is 0 */
 	bool retired;       /* see conf_retire_member(); weight is 0 */
+	bool probed;        /* some check asks it by VIPs */
 	struct conf_outgoing *outgoing;
 	size_t n_outgoing;
 	struct conf_location location;
@@ -172,6 +173,38 @@ struct conf_service {
 	struct conf_location location;
 };
 
+/* A port of a service, or a range of them. */
+struct conf_port {
+	struct port_range range;
+	enum conf_protocol protocols;
+	const struct conf_service *service; /* that it belongs to */
+};
+
+/*
+ * Ports of several services, sorted by number. A list never changes, and may have several owners:
+ * two pointers to one list are equal, and need no comparison of what they point to. Its
+ * services are those of the configuration, and whoever owns a list for longer must not ask for
+ * them.
+ */
+struct conf_ports {
+	size_t n_owners;
+	bool has_ranges;
+	size_t n; /* 0: every port */
+	struct conf_port list[];
+};
+
+/*
+ * Services that are dealt out alike, by the same scheduler to the same members, as long as checks
+ * do not part them. Protocols part where one rule could not serve both, or would be dearer than
+ * two: a kind is of both only if nothing is drawn, and has ranges then only if it has one port.
+ */
+struct conf_kind {
+	enum conf_protocol protocols;         /* all that its ports have */
+	const struct conf_service **services; /* in the file's order, at least one */
+	size_t n_services;
+	struct conf_ports *ports;
+};
+
 struct conf_group {
 	char *name;
 	struct conf_vip *vips; /* of the file and of vips_file; never empty, never overlapping */
@@ -180,6 +213,8 @@ struct conf_group {
 	size_t n_members;
 	struct conf_service *services;
 	size_t n_services;
+	struct conf_kind *kinds; /* those with ports before those without */
+	size_t n_kinds;
 	struct conf_location location;
 };
 
@@ -267,6 +302,18 @@ DEFINE_CLEANUP(struct conf, conf_free)
  */
 int conf_retire_member(struct conf *conf, const char *group_name, const struct conf_member *member);
 
+/*
+ * Those ports of services that are of one of the protocols, as a new list with one owner, or NULL
+ * without memory.
+ */
+struct conf_ports *conf_ports_new(const struct conf_service *const *services, size_t n_services,
+	enum conf_protocol protocols);
+/* One owner more; returns the same list. */
+struct conf_ports *conf_ports_ref(struct conf_ports *ports);
+/* One owner less; without one the list is freed. NULL: nothing happens. */
+void conf_ports_unref(struct conf_ports *ports);
+DEFINE_CLEANUP(struct conf_ports, conf_ports_unref)
+
 void conf_errors_done(struct conf_errors *errors);
 
 /*
@@ -282,6 +329,14 @@ const char *conf_election_name(enum conf_election election);
 const char *conf_protocol_name(enum conf_protocol protocol);
 const char *conf_check_type_name(enum conf_check_type type);
 const char *conf_fail_name(enum conf_fail fail);
+
+/*
+ * True if the scheduler draws anew for each packet (rr, random): then a TCP flow's member must be
+ * remembered, and a UDP flow has none.
+ */
+bool conf_scheduler_draws(enum conf_scheduler scheduler);
+
+bool conf_same_members(const struct conf_service *a, const struct conf_service *b);
 
 /* The check of a service, or NULL. */
 const struct conf_check *conf_service_check(

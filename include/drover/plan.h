@@ -5,11 +5,10 @@
  * cluster, not yet in those of nftables. It is computed from the cluster
  * and from nothing else: no I/O, no clock, no kernel.
  *
- * Services that share a scheduler and a set of members are dealt out in the
- * same way, so they become one "distribution" with the union of their ports,
- * whether of TCP or UDP. The kernel's cost of a packet and of a change then depends on the
- * number of distributions, not on the number of services. The protocols part
- * only where one rule could not serve both, or would be dearer than two.
+ * Services of one kind (conf_kind) are dealt out in the same way, so they become one
+ * "distribution" with the union of their ports, or several while checks find their members to do
+ * differently. The cost of a packet and of a change then depends on the number of
+ * distributions, not on the number of services.
  *
  * A plan borrows names and locations from the configuration that the cluster
  * holds; it must not outlive it.
@@ -44,16 +43,8 @@ struct plan_table {
 	uint16_t *slots; /* plan.n_buckets entries: indices into group.members, or BUCKETS_NONE */
 	bool *pinned;    /* of as many: which slots have pins; NULL if none has */
 	bool *ejected;   /* of group.members: whose flows of the service are lost; NULL: nobody's */
-	const size_t *members; /* the subset (borrowed), as indices into conf_group.members */
-	size_t n_members;
-	unsigned int *weights; /* of as many */
-	struct conf_location location;
-};
-
-struct plan_port {
-	struct port_range range;
-	enum conf_protocol protocols;
-	const struct conf_service *service; /* that it belongs to */
+	const struct conf_service *service; /* the first one of this table (borrowed) */
+	unsigned int *weights;              /* of the service's members */
 };
 
 /* A live flow that packets have been remembered by: the kernel's memory begins with it. */
@@ -64,13 +55,13 @@ struct plan_memory {
 };
 
 struct plan_distribution {
+	const struct conf_kind *kind; /* that its services are of; it has them all, or a part */
 	enum conf_protocol protocols; /* all that its ports have; both only if not drawn */
 	enum conf_scheduler scheduler;
 	unsigned int persistence; /* seconds that a client is remembered; 0: it is not */
 	size_t table;             /* index into group.tables: the one the scheduler walks */
 	size_t fallback;          /* a BUCKETS_RENDEZVOUS table, for flows that learning lost */
-	struct plan_port *ports;  /* sorted by number; none means every port */
-	size_t n_ports;           /* if several are of both protocols, there is no range */
+	struct conf_ports *ports; /* it is one of the list's owners */
 	const char *service;      /* of the first service */
 	struct plan_memory *memories;
 	size_t n_memories;
@@ -260,14 +251,8 @@ bool plan_flow_is_remembered(const struct plan *plan, const struct flow *flow);
 /* True if some flow that is a function of its client goes to another member than before. */
 bool plan_moves_flows(const struct plan *before, const struct plan *now);
 
-/*
- * True if the scheduler draws anew for each packet (rr, random): then a TCP flow's member must be
- * remembered, and a UDP flow has none.
- */
+/* As conf_scheduler_draws(). */
 bool plan_is_drawn(const struct plan_distribution *distribution);
-
-/* True if one of its services has a range of ports. */
-bool plan_has_ranges(const struct plan_distribution *distribution);
 
 /* True if the kernel has to remember the member of each flow; of flows or of clients. */
 bool plan_remembers_flows(const struct plan_distribution *distribution);

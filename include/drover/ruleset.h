@@ -161,7 +161,8 @@ struct ruleset_element {
  * once. Nothing of them changes but their counters, which are the same ones for all.
  */
 struct ruleset_shared {
-	struct arena arena; /* of their strings, and of what they have besides */
+	struct arena arena;         /* of their strings, and of what they have besides */
+	struct conf_ports *made_of; /* owned, so that no other list gets its address; NULL: none */
 	struct ruleset_element *elements;
 	size_t n_elements;
 	size_t n_owners;

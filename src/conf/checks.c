@@ -411,3 +411,22 @@ void check_find(
 	service->check_index = (size_t)(check - reader->conf->checks);
 	read_text(reader, setting, &service->check);
 }
+
+static void note_probed(struct conf_group *group, const struct conf_service *service)
+{
+	for (size_t i = 0; i < service->n_members; i++)
+		group->members[service->members[i]].probed = true;
+}
+
+/* Each change of members asks for it, and there may be a thousand services. */
+void checks_note_probed(struct conf *conf)
+{
+	for (size_t g = 0; g < conf->n_groups; g++)
+		for (size_t i = 0; i < conf->groups[g].n_services; i++) {
+			const struct conf_service *service = &conf->groups[g].services[i];
+			const struct conf_check *check = conf_service_check(conf, service);
+
+			if (check && !check->by_address)
+				note_probed(&conf->groups[g], service);
+		}
+}

@@ -19,6 +19,12 @@ static void service_done(struct conf_service *service)
 	free(service->members);
 }
 
+static void kind_done(struct conf_kind *kind)
+{
+	free(kind->services);
+	conf_ports_unref(kind->ports);
+}
+
 static void check_done(struct conf_check *check)
 {
 	free(check->name);
@@ -40,10 +46,13 @@ static void group_done(struct conf_group *group)
 		member_done(&group->members[i]);
 	for (size_t i = 0; i < group->n_services; i++)
 		service_done(&group->services[i]);
+	for (size_t i = 0; i < group->n_kinds; i++)
+		kind_done(&group->kinds[i]);
 	free(group->name);
 	free(group->vips);
 	free(group->members);
 	free(group->services);
+	free(group->kinds);
 }
 
 void conf_free(struct conf *conf)
@@ -86,6 +95,11 @@ const char *conf_scheduler_name(enum conf_scheduler scheduler)
 		return "random";
 	}
 	return "?";
+}
+
+bool conf_scheduler_draws(enum conf_scheduler scheduler)
+{
+	return scheduler == CONF_SCHEDULER_RR || scheduler == CONF_SCHEDULER_RANDOM;
 }
 
 const char *conf_election_name(enum conf_election election)
@@ -133,6 +147,14 @@ const char *conf_check_type_name(enum conf_check_type type)
 const char *conf_fail_name(enum conf_fail fail)
 {
 	return fail == CONF_FAIL_CLOSED ? "closed" : "open";
+}
+
+/* Of a group that has no members, as drover-helper may be told, there is no array either. */
+bool conf_same_members(const struct conf_service *a, const struct conf_service *b)
+{
+	return a->n_members == b->n_members &&
+	       (a->n_members == 0 ||
+		       memcmp(a->members, b->members, a->n_members * sizeof(*a->members)) == 0);
 }
 
 const struct conf_check *conf_service_check(

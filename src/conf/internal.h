@@ -4,7 +4,7 @@
  * Inside of the configuration module. Text flows through it one way:
  *
  *   file.c -> source.c -> libconfig -> reader.c with the tables of settings.c,
- *   groups.c, services.c and verbs.c (VIPs: vips.c, vipaddrs.c) -> check.c
+ *   groups.c, services.c and verbs.c (VIPs: vips.c, vipaddrs.c) -> check.c -> kinds.c
  *
  * For drover-helper, texts.c stands before file.c, and helper.c before check.c.
  *
@@ -89,7 +89,7 @@ int texts_read(struct conf_texts *texts, const char *path, char **ret_text, size
 bool source_read(struct reader *reader, const char *file, const char *text, size_t length);
 void source_done(struct source *source);
 
-/* settings.c, groups.c, services.c, vips.c, vipaddrs.c, verbs.c, helper.c, check.c */
+/* settings.c, groups.c, services.c, vips.c, vipaddrs.c, verbs.c, helper.c, check.c, kinds.c */
 void settings_read(struct reader *reader, const config_setting_t *root);
 void group_read(struct reader *reader, const config_setting_t *setting, void *object);
 void check_read(struct reader *reader, const config_setting_t *setting, void *object);
@@ -107,3 +107,5 @@ void helper_read(struct reader *reader, const config_setting_t *setting, void *o
 void helper_complete(struct reader *reader);
 void check_vip_overlaps(struct reader *reader);
 void conf_check(struct reader *reader);
+void kinds_find(struct reader *reader);
+void checks_note_probed(struct conf *conf);

@@ -53,6 +53,10 @@ static void read_conf(struct reader *reader, const char *text, size_t length)
 	if (reader->helper)
 		helper_complete(reader);
 	conf_check(reader);
+	if (reader->n_faults > 0 || reader->no_memory)
+		return;
+	kinds_find(reader);
+	checks_note_probed(reader->conf);
 }
 
 /* The reader tells what there is besides the text. */

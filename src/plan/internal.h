@@ -16,6 +16,10 @@ struct builder {
 
 #define NOWHERE SIZE_MAX
 
+/* Which order the scheduler of a kind walks, and whether its tables have to be in the order. */
+enum buckets_order table_order(const struct conf_kind *kind);
+bool table_is_needed(const struct conf_kind *kind, enum buckets_order order);
+
 /*
  * Finds the group's table for the members of a service in this order, or adds it. Returns 0 and its
  * index, -E2BIG if there are more members than slots, or -ENOMEM.

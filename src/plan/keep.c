@@ -18,7 +18,7 @@ enum { N_PORTS = 65536 };
 struct directory {
 	const struct prefix **vips;
 	size_t n_vips;
-	struct plan_distribution **tcp, **udp; /* N_PORTS of each; NULL: nobody's */
+	uint16_t *tcp, *udp; /* N_PORTS of each: the distribution's number from 1; 0: nobody's */
 };
 
 static void directory_done(struct directory *directory)
@@ -35,42 +35,42 @@ static int compare_prefixes(const void *a, const void *b)
 	return address_compare(&(*x)->address, &(*y)->address);
 }
 
-static void give_ports(struct plan_distribution **ports, struct plan_distribution *distribution,
-	const struct port_range *range)
+static void give_ports(uint16_t *ports, const struct port_range *range, uint16_t owner)
 {
 	for (uint32_t port = range->first; port <= range->last; port++)
 		if (!ports[port])
-			ports[port] = distribution;
+			ports[port] = owner;
 }
 
-static void give_every_port(const struct plan_group *group, struct plan_distribution **ports,
-	struct plan_distribution *distribution)
+static void give_every_port(const struct plan_group *group, uint16_t *ports, uint16_t owner)
 {
 	for (uint32_t port = 0; port < N_PORTS; port++)
 		if (!ports[port] && !plan_find_outgoing(group, (uint16_t)port))
-			ports[port] = distribution;
+			ports[port] = owner;
 }
 
 /* As plan_find_distribution() has it: the first that has the port, outgoing ranges before "any". */
-static void lay_out_ports(const struct plan_group *group, struct plan_distribution **ports,
-	enum conf_protocol protocol)
+static void lay_out_ports(
+	const struct plan_group *group, uint16_t *ports, enum conf_protocol protocol)
 {
 	for (size_t i = 0; i < group->n_distributions; i++) {
-		struct plan_distribution *distribution = &group->distributions[i];
+		const struct plan_distribution *distribution = &group->distributions[i];
+		const struct conf_ports *own = distribution->ports;
+		uint16_t owner = (uint16_t)(i + 1);
 
-		for (size_t j = 0; j < distribution->n_ports; j++)
-			if (distribution->ports[j].protocols & protocol)
-				give_ports(ports, distribution, &distribution->ports[j].range);
-		if (distribution->n_ports == 0 && (distribution->protocols & protocol))
-			give_every_port(group, ports, distribution);
+		for (size_t j = 0; j < own->n; j++)
+			if (own->list[j].protocols & protocol)
+				give_ports(ports, &own->list[j].range, owner);
+		if (own->n == 0 && (distribution->protocols & protocol))
+			give_every_port(group, ports, owner);
 	}
 }
 
 static int directory_init(struct directory *directory, const struct plan_group *group)
 {
 	directory->vips = calloc(group->n_vips, sizeof(*directory->vips));
-	directory->tcp = calloc(N_PORTS, sizeof(struct plan_distribution *));
-	directory->udp = calloc(N_PORTS, sizeof(struct plan_distribution *));
+	directory->tcp = calloc(N_PORTS, sizeof(*directory->tcp));
+	directory->udp = calloc(N_PORTS, sizeof(*directory->udp));
 	if (!directory->vips || !directory->tcp || !directory->udp)
 		return -ENOMEM;
 	for (size_t i = 0; i < group->n_vips; i++)
@@ -97,12 +97,13 @@ static bool has_vip(const struct directory *directory, const struct address *vip
 	return low > 0 && prefix_contains(directory->vips[low - 1], vip);
 }
 
-static struct plan_distribution *look_up(const struct directory *directory, const struct flow *flow)
+static struct plan_distribution *look_up(
+	const struct directory *directory, const struct plan_group *group, const struct flow *flow)
 {
-	struct plan_distribution **ports = flow->protocol == IPPROTO_TCP ? directory->tcp
-									 : directory->udp;
+	const uint16_t *ports = flow->protocol == IPPROTO_TCP ? directory->tcp : directory->udp;
+	uint16_t owner = has_vip(directory, &flow->vip) ? ports[flow->vip_port] : 0;
 
-	return has_vip(directory, &flow->vip) ? ports[flow->vip_port] : NULL;
+	return owner > 0 ? &group->distributions[owner - 1] : NULL;
 }
 
 /* --- what becomes of a flow ---------------------------------------------------- */
@@ -188,7 +189,8 @@ static int keep_group(const struct keeping *k, const struct directory *directory
 
 		while (r >= 0 && flows &&
 			flow_set_next_since(flows, &cursor, &claim.flow, &claim.since)) {
-			struct plan_distribution *distribution = look_up(directory, &claim.flow);
+			struct plan_distribution *distribution = look_up(
+				directory, k->group, &claim.flow);
 
 			if (distribution)
 				r = keep_flow(k, distribution, &claim);
@@ -202,14 +204,20 @@ static int keep_flows_of(struct keeping *k, const struct ledger *ledger)
 	_cleanup_(directory_done) struct directory directory = { .n_vips = 0 };
 	_cleanup_(free_p)
 		const struct flow_set **flows = calloc(k->group->n_members + 1, sizeof(*flows));
-	int r = flows ? directory_init(&directory, k->group) : -ENOMEM;
+	size_t n_flows = 0;
+	int r;
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < k->group->n_members; i++)
+	if (!flows)
+		return -ENOMEM;
+	for (size_t i = 0; i < k->group->n_members; i++) {
 		flows[i] = ledger_find(ledger, k->group->members[i].name);
+		n_flows += flows[i] ? flow_set_count(flows[i]) : 0;
+	}
+	if (n_flows == 0)
+		return 0;
+	r = directory_init(&directory, k->group);
 	k->flows = flows;
-	return keep_group(k, &directory);
+	return r < 0 ? r : keep_group(k, &directory);
 }
 
 int plan_keep_flows(struct plan *plan, const struct ledger *ledger, const struct plan_keep *keep,

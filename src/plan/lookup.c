@@ -6,16 +6,7 @@
 
 bool plan_is_drawn(const struct plan_distribution *distribution)
 {
-	return distribution->scheduler == CONF_SCHEDULER_RR ||
-	       distribution->scheduler == CONF_SCHEDULER_RANDOM;
-}
-
-bool plan_has_ranges(const struct plan_distribution *distribution)
-{
-	for (size_t i = 0; i < distribution->n_ports; i++)
-		if (distribution->ports[i].range.first != distribution->ports[i].range.last)
-			return true;
-	return false;
+	return conf_scheduler_draws(distribution->scheduler);
 }
 
 bool plan_remembers_flows(const struct plan_distribution *distribution)
@@ -65,13 +56,15 @@ const struct plan_outgoing *plan_find_outgoing(const struct plan_group *group, u
 static const char *find_service(
 	const struct plan_distribution *distribution, enum conf_protocol protocol, uint16_t port)
 {
+	const struct conf_ports *ports = distribution->ports;
+
 	if (!(distribution->protocols & protocol))
 		return NULL;
-	for (size_t i = 0; i < distribution->n_ports; i++)
-		if ((distribution->ports[i].protocols & protocol) &&
-			port_range_contains(&distribution->ports[i].range, port))
-			return distribution->ports[i].service->name;
-	return distribution->n_ports == 0 ? distribution->service : NULL;
+	for (size_t i = 0; i < ports->n; i++)
+		if ((ports->list[i].protocols & protocol) &&
+			port_range_contains(&ports->list[i].range, port))
+			return ports->list[i].service->name;
+	return ports->n == 0 ? distribution->service : NULL;
 }
 
 const struct plan_distribution *plan_find_distribution(
@@ -83,7 +76,7 @@ const struct plan_distribution *plan_find_distribution(
 		const struct plan_distribution *distribution = &group->distributions[i];
 		const char *service;
 
-		if (distribution->n_ports == 0 && plan_find_outgoing(group, port))
+		if (distribution->ports->n == 0 && plan_find_outgoing(group, port))
 			return NULL;
 		service = find_service(distribution, flag, port);
 		if (service) {

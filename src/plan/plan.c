@@ -302,7 +302,7 @@ static void group_done(struct plan_group *group)
 	for (size_t i = 0; i < group->n_tables; i++)
 		table_done(&group->tables[i]);
 	for (size_t i = 0; i < group->n_distributions; i++) {
-		free(group->distributions[i].ports);
+		conf_ports_unref(group->distributions[i].ports);
 		free(group->distributions[i].memories);
 	}
 	free(group->members);

@@ -43,21 +43,6 @@ uint32_t plan_probe_mark(const struct conf *conf, const struct conf_member *memb
 	return PLAN_PROBE_MARK | (before + (uint32_t)(member - conf->groups[g].members));
 }
 
-/* An entry for each of the group's members: whether any check asks it. NULL without memory. */
-static bool *list_asked(const struct conf *conf, const struct conf_group *group)
-{
-	bool *asked = calloc(group->n_members + 1, sizeof(*asked));
-
-	for (size_t i = 0; asked && i < group->n_services; i++) {
-		const struct conf_service *service = &group->services[i];
-		const struct conf_check *check = conf_service_check(conf, service);
-
-		for (size_t j = 0; check && !check->by_address && j < service->n_members; j++)
-			asked[service->members[j]] = true;
-	}
-	return asked;
-}
-
 static bool has_vip(const struct conf_group *group, int family)
 {
 	for (size_t i = 0; i < group->n_vips; i++)
@@ -121,12 +106,11 @@ static int add_group(
 	struct plan *plan, const struct cluster *cluster, const struct conf_group *group)
 {
 	const struct conf *conf = cluster_conf(cluster);
-	_cleanup_(free_p) bool *asked = list_asked(conf, group);
 	size_t first = plan->n_probes;
-	int r = asked ? 0 : -ENOMEM;
+	int r = 0;
 
 	for (size_t m = 0; r == 0 && m < group->n_members; m++)
-		if (asked[m])
+		if (group->members[m].probed)
 			r = add_member(plan, cluster, group, &group->members[m]);
 	if (r == 0)
 		r = add_vips(plan, conf, group, AF_INET, first);

@@ -8,19 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool same_subset(const struct plan_table *table, const struct conf_service *service)
-{
-	size_t size = service->n_members * sizeof(*service->members);
-
-	/* Both are over every member, as most are. */
-	if (service->all_members && !table->memory)
-		return true;
-	/* Of a group that has no members, as drover-helper may be told, there is no array either.
-	 */
-	return table->n_members == service->n_members &&
-	       (size == 0 || memcmp(table->members, service->members, size) == 0);
-}
-
 static bool is_every_member(const struct conf_group *group, const struct conf_service *service)
 {
 	size_t n = 0;
@@ -31,13 +18,15 @@ static bool is_every_member(const struct conf_group *group, const struct conf_se
 }
 
 /* Its members' weights, and who has been taken out of it. Who starts slowly has some weight. */
-static int weigh(struct builder *b, const struct conf_service *service, struct plan_table *table)
+static int weigh(const struct builder *b, struct plan_table *table)
 {
-	table->weights = calloc(table->n_members + 1, sizeof(*table->weights));
+	const struct conf_service *service = table->service;
+
+	table->weights = calloc(service->n_members + 1, sizeof(*table->weights));
 	if (!table->weights)
 		return -ENOMEM;
-	for (size_t i = 0; i < table->n_members; i++) {
-		size_t member = table->members[i];
+	for (size_t i = 0; i < service->n_members; i++) {
+		size_t member = service->members[i];
 		unsigned int weight = b->views[member].weight;
 		struct cluster_share share = cluster_share(b->cluster, b->conf, service, member);
 
@@ -56,45 +45,43 @@ static int weigh(struct builder *b, const struct conf_service *service, struct p
 	return 0;
 }
 
-static int fill_table(const struct builder *b, struct plan_table *table)
+static int fill_slots(const struct builder *b, struct plan_table *table)
 {
-	_cleanup_(free_p) struct buckets_member *entries = calloc(
-		table->n_members, sizeof(*entries));
+	const struct conf_service *service = table->service;
+	size_t n_members = service->n_members;
+	_cleanup_(free_p) struct buckets_member *entries = calloc(n_members, sizeof(*entries));
 	uint32_t n_slots = b->plan->n_buckets;
 	int r;
 
 	table->slots = calloc(n_slots, sizeof(*table->slots));
 	if (!table->slots || !entries)
 		return -ENOMEM;
-	for (size_t i = 0; i < table->n_members; i++)
+	for (size_t i = 0; i < n_members; i++)
 		entries[i] = (struct buckets_member){
-			.name = b->conf->members[table->members[i]].name,
+			.name = b->conf->members[service->members[i]].name,
 			.weight = table->weights[i],
 		};
-	r = table_cache_build(
-		b->tables, entries, table->n_members, table->order, table->slots, n_slots);
+	r = table_cache_build(b->tables, entries, n_members, table->order, table->slots, n_slots);
 	if (r < 0)
 		return r;
 	for (uint32_t slot = 0; slot < n_slots; slot++)
 		if (table->slots[slot] != BUCKETS_NONE)
 			table->slots[slot] =
-				(uint16_t)b->places[table->members[table->slots[slot]]];
+				(uint16_t)b->places[service->members[table->slots[slot]]];
 	return 0;
 }
 
-static bool same_members(const struct conf_service *a, const struct conf_service *b)
+enum buckets_order table_order(const struct conf_kind *kind)
 {
-	return a->n_members == b->n_members &&
-	       memcmp(a->members, b->members, a->n_members * sizeof(*a->members)) == 0;
+	return kind->services[0]->scheduler == CONF_SCHEDULER_RR ? BUCKETS_TURNS
+								 : BUCKETS_RENDEZVOUS;
 }
 
-static bool has_order(const struct conf_service *service, enum buckets_order order)
+bool table_is_needed(const struct conf_kind *kind, enum buckets_order order)
 {
-	bool in_turn = service->scheduler == CONF_SCHEDULER_RR;
-
-	if (order == BUCKETS_TURNS)
-		return in_turn;
-	return !in_turn || (service->protocol & CONF_PROTOCOL_TCP) || service->persistence > 0;
+	return table_order(kind) == order ||
+	       (order == BUCKETS_RENDEZVOUS && ((kind->protocols & CONF_PROTOCOL_TCP) ||
+						       kind->services[0]->persistence > 0));
 }
 
 /* Named after the first that would have the table if checks found all well. */
@@ -103,14 +90,13 @@ static const char *name_subset(
 {
 	if (is_every_member(b->conf, service))
 		return NULL;
-	for (int without_ports = 0; without_ports < 2; without_ports++)
-		for (size_t i = 0; i < b->conf->n_services; i++) {
-			const struct conf_service *first = &b->conf->services[i];
+	for (size_t i = 0; i < b->conf->n_kinds; i++) {
+		const struct conf_kind *kind = &b->conf->kinds[i];
+		const struct conf_service *first = kind->services[0];
 
-			if ((first->n_ports == 0) == without_ports && has_order(first, order) &&
-				same_members(first, service))
-				return first->name;
-		}
+		if (table_is_needed(kind, order) && conf_same_members(first, service))
+			return first->name;
+	}
 	return service->name;
 }
 
@@ -125,25 +111,12 @@ void table_done(struct plan_table *table)
 static bool same_table(const struct plan_table *a, const struct plan_table *b)
 {
 	return a->order == b->order && a->apart == b->apart &&
-	       memcmp(a->weights, b->weights, a->n_members * sizeof(*a->weights)) == 0;
+	       conf_same_members(a->service, b->service) &&
+	       memcmp(a->weights, b->weights, a->service->n_members * sizeof(*a->weights)) == 0;
 }
 
-/* Of many services most have the same members, and nobody asks how these do. */
-static bool find_unchecked_table(const struct plan_group *group, const struct conf_service *service,
-	enum buckets_order order, size_t *ret_index)
-{
-	for (size_t i = 0; !service->check && i < group->n_tables; i++) {
-		const struct plan_table *table = &group->tables[i];
-
-		if (!table->apart && table->order == order && same_subset(table, service)) {
-			*ret_index = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static int add_table(struct plan_group *group, const struct plan_table *table)
+/* Takes what the table owns. */
+static int add_table(struct plan_group *group, struct plan_table *table)
 {
 	struct plan_table *grown = array_grow(group->tables, group->n_tables, sizeof(*grown));
 
@@ -151,43 +124,32 @@ static int add_table(struct plan_group *group, const struct plan_table *table)
 		return -ENOMEM;
 	group->tables = grown;
 	grown[group->n_tables++] = *table;
+	*table = (struct plan_table){ .slots = NULL };
 	return 0;
 }
 
-/* Finds the table for a service's members in this order, or makes it. */
+static int make_table(struct builder *b, struct plan_table *table)
+{
+	int r = fill_slots(b, table);
+
+	table->memory = name_subset(b, table->service, table->order);
+	table->subset = table->apart ? table->service->name : table->memory;
+	return r < 0 ? r : add_table(b->group, table);
+}
+
 int table_get(struct builder *b, const struct conf_service *service, enum buckets_order order,
 	size_t *ret_index)
 {
-	struct plan_group *group = b->group;
-	struct plan_table table;
-	int r;
+	const struct plan_group *group = b->group;
+	_cleanup_(table_done) struct plan_table table = { .order = order, .service = service };
+	int r = weigh(b, &table);
+	size_t i = 0;
 
-	if (find_unchecked_table(group, service, order, ret_index))
-		return 0;
-	table = (struct plan_table){
-		.memory = name_subset(b, service, order),
-		.order = order,
-		.members = service->members,
-		.n_members = service->n_members,
-		.location = service->location,
-	};
-	r = weigh(b, service, &table);
-	table.subset = table.apart ? service->name : table.memory;
-	for (size_t i = 0; r == 0 && i < group->n_tables; i++)
-		if (same_subset(&group->tables[i], service) &&
-			same_table(&group->tables[i], &table)) {
-			table_done(&table);
-			*ret_index = i;
-			return 0;
-		}
+	while (r == 0 && i < group->n_tables && !same_table(&group->tables[i], &table))
+		i++;
+	if (r == 0 && i == group->n_tables)
+		r = make_table(b, &table);
 	if (r == 0)
-		r = fill_table(b, &table);
-	if (r == 0)
-		r = add_table(group, &table);
-	if (r < 0) {
-		table_done(&table);
-		return r;
-	}
-	*ret_index = group->n_tables - 1;
-	return 0;
+		*ret_index = i;
+	return r;
 }

@@ -96,12 +96,12 @@ static void match_port_set(
 static void match_service(
 	struct compiler *c, struct ruleset_rule *rule, const struct plan_distribution *distribution)
 {
-	if (distribution->n_ports > 1) {
+	if (distribution->ports->n > 1) {
 		match_port_set(c, rule, distribution);
 		return;
 	}
-	if (distribution->n_ports == 1)
-		match_range(c, rule, &distribution->ports[0].range);
+	if (distribution->ports->n == 1)
+		match_range(c, rule, &distribution->ports->list[0].range);
 	match_protocols(c, rule, distribution->protocols);
 	if (!c->view->is_error)
 		compile_count(c, rule, "service", distribution->service);
@@ -120,7 +120,7 @@ static const char *distribution_comment(
 	const char *protocol = names[distribution->protocols];
 	const char *scheduler = conf_scheduler_name(distribution->scheduler);
 
-	if (distribution->n_ports <= 1)
+	if (distribution->ports->n <= 1)
 		return build_text(
 			&c->build, "%s: %s %s", distribution->service, protocol, scheduler);
 	return build_text(&c->build, "%s %s over %s%s%s", protocol, scheduler,

@@ -7,7 +7,6 @@
 #include "drover/flow_hash.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum {
 	REMEMBERED_MAX = 262144,
@@ -69,25 +68,12 @@ static void add_memories(struct compiler *c, struct ruleset_set *set,
 	}
 }
 
-/*
- * A service that stands apart has the memory that it had before. What is compared is what
- * compile_memory_name() tells apart; names would be as many as there are pairs.
- */
-static bool shares_memory(
-	struct compiler *c, const struct plan_distribution *a, const struct plan_distribution *b)
-{
-	const char *x = c->group->tables[a->table].memory, *y = c->group->tables[b->table].memory;
-
-	return a->protocols == b->protocols && a->scheduler == b->scheduler &&
-	       a->persistence == b->persistence && (a->n_ports > 0) == (b->n_ports > 0) &&
-	       (x == y || (x && y && strcmp(x, y) == 0));
-}
-
+/* Services that checks have parted from their kind keep its memory. */
 static void fill_memory(struct compiler *c, struct ruleset_set *set,
 	const struct plan_distribution *distribution, bool by_port)
 {
 	for (size_t i = 0; i < c->group->n_distributions; i++)
-		if (shares_memory(c, distribution, &c->group->distributions[i]))
+		if (c->group->distributions[i].kind == distribution->kind)
 			add_memories(c, set, &c->group->distributions[i], by_port);
 	finish_memories(set);
 }

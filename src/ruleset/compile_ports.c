@@ -2,6 +2,8 @@
 /*
  * Port sets. With many services they are by far the longest sets but for the bucket maps, and no
  * change of members changes them: packets, ICMP errors and the ruleset before share one list.
+ * That it is the same is plain from what it was made of while the configuration stays. With
+ * another one it is compared port by port.
  */
 #include "compiler.h"
 
@@ -24,16 +26,16 @@ struct walk {
  * The next port, in the order of the keys: with both protocols, the ports of one stand after
  * those of the other. NULL at the end.
  */
-static const struct plan_port *walk_next(struct walk *walk)
+static const struct conf_port *walk_next(struct walk *walk)
 {
-	const struct plan_distribution *distribution = walk->distribution;
-	const struct plan_port *port;
+	const struct conf_ports *ports = walk->distribution->ports;
+	const struct conf_port *port;
 
-	if (!is_of_both(distribution))
-		return walk->n < distribution->n_ports ? &distribution->ports[walk->n++] : NULL;
+	if (!is_of_both(walk->distribution))
+		return walk->n < ports->n ? &ports->list[walk->n++] : NULL;
 	for (; walk->protocol < N_PROTOCOLS; walk->protocol++, walk->n = 0)
-		while (walk->n < distribution->n_ports) {
-			port = &distribution->ports[walk->n++];
+		while (walk->n < ports->n) {
+			port = &ports->list[walk->n++];
 			if (port->protocols & compile_protocols[walk->protocol].flag)
 				return port;
 		}
@@ -44,7 +46,7 @@ static const struct plan_port *walk_next(struct walk *walk)
 enum { BEHIND_PROTOCOL = 4 };
 
 /* A port is as it is in packets, behind the number of its protocol where both have ports. */
-static struct ruleset_value port_key(const struct walk *walk, const struct plan_port *port)
+static struct ruleset_value port_key(const struct walk *walk, const struct conf_port *port)
 {
 	const struct ruleset_value wire = build_port(port->range.first);
 	uint8_t key[BEHIND_PROTOCOL * 2] = { compile_protocols[walk->protocol].number };
@@ -62,9 +64,9 @@ static bool is_port(const uint8_t *bytes, uint16_t port)
 	return bytes[0] == port >> 8 && bytes[1] == (port & 0xff);
 }
 
-/* Without making a key: each change asks this of each port. */
+/* Without making a key: there may be thousands to ask. */
 static bool same_port(const struct ruleset_element *element, const struct walk *walk,
-	const struct plan_port *port)
+	const struct conf_port *port)
 {
 	const uint8_t *key = element->key.bytes;
 
@@ -82,15 +84,26 @@ static bool same_ports(const struct compiler *c, const struct ruleset_shared *sh
 	const struct plan_distribution *distribution)
 {
 	struct walk walk = { .distribution = distribution };
-	const struct plan_port *port;
+	const struct conf_port *port;
 	size_t n = 0;
 
 	if ((shared->elements->extra->counter.of != NULL) != c->plan->counters)
 		return false;
+	if (shared->made_of == distribution->ports)
+		return true;
 	for (; (port = walk_next(&walk)); n++)
 		if (n == shared->n_elements || !same_port(&shared->elements[n], &walk, port))
 			return false;
 	return n == shared->n_elements;
+}
+
+/* As long as the configuration stays, its lists do, and are known by their address. */
+static void note_list(struct ruleset_shared *shared, struct conf_ports *ports)
+{
+	if (shared->made_of == ports)
+		return;
+	conf_ports_unref(shared->made_of);
+	shared->made_of = conf_ports_ref(ports);
 }
 
 /* NULL if the ruleset before had no such set, or another one. */
@@ -113,7 +126,7 @@ static struct ruleset_shared *find_ports(
 
 /* Each element counts what goes to its service. */
 static int add_port(struct compiler *c, struct ruleset_shared *shared, const struct walk *walk,
-	const struct plan_port *port)
+	const struct conf_port *port)
 {
 	struct ruleset_element *element = &shared->elements[shared->n_elements];
 	struct arena *arena = &shared->arena;
@@ -136,10 +149,10 @@ static int add_port(struct compiler *c, struct ruleset_shared *shared, const str
 static struct ruleset_shared *make_ports(
 	struct compiler *c, const struct plan_distribution *distribution)
 {
-	size_t n = distribution->n_ports * (is_of_both(distribution) ? N_PROTOCOLS : 1);
+	size_t n = distribution->ports->n * (is_of_both(distribution) ? N_PROTOCOLS : 1);
 	_cleanup_(ruleset_shared_unref_p) struct ruleset_shared *shared = ruleset_shared_new(n);
 	struct walk walk = { .distribution = distribution };
-	const struct plan_port *port;
+	const struct conf_port *port;
 
 	while (shared && (port = walk_next(&walk)))
 		if (add_port(c, shared, &walk, port) < 0)
@@ -159,7 +172,9 @@ static struct ruleset_shared *get_ports(
 		*ports = find_ports(c, name, distribution);
 	if (!*ports)
 		*ports = make_ports(c, distribution);
-	if (!*ports)
+	if (*ports)
+		note_list(*ports, distribution->ports);
+	else
 		c->build.failed = true;
 	return *ports;
 }
@@ -179,7 +194,7 @@ const char *compile_ports(struct compiler *c, const struct plan_distribution *di
 		return set->name;
 	set->key = is_of_both(distribution) ? c->view->protocol_port_key : c->view->port_key;
 	set->counter = c->plan->counters && !c->view->is_error;
-	set->interval = plan_has_ranges(distribution);
+	set->interval = distribution->ports->has_ranges;
 	set->shared = ruleset_shared_ref(ports);
 	set->elements = ports->elements;
 	set->n_elements = ports->n_elements;

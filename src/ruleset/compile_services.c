@@ -60,7 +60,7 @@ void compile_services(struct compiler *c, struct ruleset_chain *chain, enum view
 	size_t i = 0;
 
 	c->view = view_get(kind);
-	for (; i < group->n_distributions && group->distributions[i].n_ports > 0; i++)
+	for (; i < group->n_distributions && group->distributions[i].ports->n > 0; i++)
 		compile_distribution(c, chain, &group->distributions[i], c->learning[kind][i]);
 	compile_outgoing(c, chain, kind);
 	for (; i < group->n_distributions; i++)

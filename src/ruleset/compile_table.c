@@ -48,7 +48,7 @@ const char *compile_table(struct compiler *c, size_t index, enum ruleset_data da
 	if (known)
 		return known->name;
 	set = build_set(b, name,
-		table->subset ? build_origin(b, "service", table->subset, &table->location)
+		table->subset ? build_origin(b, "service", table->subset, &table->service->location)
 			      : compile_group_origin(c));
 	set->key = KEY_NUMBER;
 	set->data = data;

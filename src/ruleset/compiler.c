@@ -41,8 +41,8 @@ struct ruleset_source compile_mark(void)
 	};
 }
 
-static const char *distribution_label(
-	struct compiler *c, const struct plan_distribution *distribution)
+static const char *distribution_label(struct compiler *c,
+	const struct plan_distribution *distribution, enum conf_protocol protocols)
 {
 	static const char *const prefixes[] = {
 		[CONF_PROTOCOL_TCP] = "tcp-",
@@ -50,9 +50,9 @@ static const char *distribution_label(
 		[CONF_PROTOCOL_ANY] = "",
 	};
 	struct build *b = &c->build;
-	const char *protocol = prefixes[distribution->protocols];
+	const char *protocol = prefixes[protocols];
 	const char *scheduler = conf_scheduler_name(distribution->scheduler);
-	const char *rest = distribution->n_ports > 0 ? "" : "-rest";
+	const char *rest = distribution->ports->n > 0 ? "" : "-rest";
 
 	if (distribution->persistence > 0)
 		return build_text(
@@ -64,7 +64,7 @@ const char *compile_distribution_name(
 	struct compiler *c, const char *kind, const struct plan_distribution *distribution)
 {
 	const struct plan_table *table = &c->group->tables[distribution->table];
-	const char *label = distribution_label(c, distribution);
+	const char *label = distribution_label(c, distribution, distribution->protocols);
 
 	return build_text(&c->build, "%s/%s/%s%s%s%s", kind, c->group->name, label ? label : "",
 		table->subset ? "/" : "", table->subset ? table->subset : "",
@@ -75,7 +75,7 @@ const char *compile_memory_name(
 	struct compiler *c, const char *kind, const struct plan_distribution *distribution)
 {
 	const char *memory = c->group->tables[distribution->table].memory;
-	const char *label = distribution_label(c, distribution);
+	const char *label = distribution_label(c, distribution, distribution->kind->protocols);
 
 	return build_text(&c->build, "%s/%s/%s%s%s", kind, c->group->name, label ? label : "",
 		memory ? "/" : "", memory ? memory : "");

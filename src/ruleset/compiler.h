@@ -91,7 +91,7 @@ const char *compile_distribution_name(
 const char *compile_distribution_origin(
 	struct compiler *c, const struct plan_distribution *distribution);
 
-/* The same name for a memory, which goes on while its distribution stands apart. */
+/* That of the memory of its kind, which goes on while checks part the kind. */
 const char *compile_memory_name(
 	struct compiler *c, const char *kind, const struct plan_distribution *distribution);
 

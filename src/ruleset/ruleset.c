@@ -30,6 +30,7 @@ void ruleset_shared_unref(struct ruleset_shared *shared)
 	if (!shared || --shared->n_owners > 0)
 		return;
 	arena_done(&shared->arena);
+	conf_ports_unref(shared->made_of);
 	free(shared->elements);
 	free(shared);
 }

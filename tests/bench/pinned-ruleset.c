@@ -40,7 +40,7 @@ static struct plan_pin flow_at(
 			.client = *first,
 			.vip = group->vips[0].prefix.address,
 			.client_port = (uint16_t)(FIRST_PORT + i % FLOWS_PER_ADDRESS),
-			.vip_port = group->distributions[0].ports[0].range.first,
+			.vip_port = group->distributions[0].ports->list[0].range.first,
 		},
 	};
 	uint32_t host;

@@ -47,6 +47,14 @@ struct plan *active_plan_of(const char *text, struct cluster **ret_cluster)
 	return plan_of(*ret_cluster, NULL);
 }
 
+void take_down(struct cluster *cluster, const char *service, const char *member)
+{
+	const struct cluster_health down = { .down = true };
+
+	assert_int_equal(cluster_set_health(cluster, "A", service, member, &down), 1);
+	assert_true(cluster_decide_health(cluster));
+}
+
 struct address address_of(const char *text)
 {
 	struct address address;

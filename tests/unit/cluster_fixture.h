@@ -34,5 +34,8 @@ struct plan *active_plan_of(const char *text, struct cluster **ret_cluster);
 struct address address_of(const char *text);
 struct mac mac_of(const char *text);
 
+/* A check finds a member of group A down in a service. */
+void take_down(struct cluster *cluster, const char *service, const char *member);
+
 const struct conf_member *member_of(const struct cluster *cluster, const char *name);
 struct member_view view_of(const struct cluster *cluster, const char *name);

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <sys/uio.h>
 
-static struct ruleset *ruleset_after(const struct ruleset *last, const struct plan *plan)
+static struct ruleset *compiled(const struct plan *plan, const struct ruleset *last)
 {
 	struct ruleset *ruleset = NULL;
 
@@ -23,22 +23,26 @@ static struct ruleset *ruleset_after(const struct ruleset *last, const struct pl
 
 struct ruleset *ruleset_of_plan(const struct plan *plan)
 {
-	return ruleset_after(NULL, plan);
+	return compiled(plan, NULL);
+}
+
+struct ruleset *ruleset_after(const struct ruleset *last, const struct cluster *cluster)
+{
+	_cleanup_(plan_free_p) struct plan *plan = plan_of(cluster, NULL);
+
+	return compiled(plan, last);
 }
 
 struct ruleset *ruleset_of(const struct cluster *cluster)
 {
-	_cleanup_(plan_free_p) struct plan *plan = plan_of(cluster, NULL);
-
-	return ruleset_of_plan(plan);
+	return ruleset_after(NULL, cluster);
 }
 
 struct ruleset *active_ruleset_after(const struct ruleset *last, const char *text)
 {
 	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(text);
-	_cleanup_(plan_free_p) struct plan *plan = plan_of(cluster, NULL);
 
-	return ruleset_after(last, plan);
+	return ruleset_after(last, cluster);
 }
 
 struct ruleset *active_ruleset_of(const char *text)

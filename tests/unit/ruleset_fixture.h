@@ -13,6 +13,7 @@ struct ruleset *ruleset_of(const struct cluster *cluster);
 struct ruleset *active_ruleset_of(const char *text);
 
 /* The same, compiled after another one, with which it shares what it can. */
+struct ruleset *ruleset_after(const struct ruleset *last, const struct cluster *cluster);
 struct ruleset *active_ruleset_after(const struct ruleset *last, const char *text);
 
 /* A set of its first table, which it must have. */

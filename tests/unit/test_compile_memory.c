@@ -149,12 +149,71 @@ static void test_fragments(void **state)
 	assert_bodies(fragments, ARRAY_SIZE(fragments));
 }
 
+/* A client that the kernel's memory is to begin with. */
+static void remember(struct plan *plan, size_t distribution, const char *client)
+{
+	struct plan_distribution *d = &plan->groups[0].distributions[distribution];
+
+	d->memories = calloc(1, sizeof(*d->memories));
+	assert_non_null(d->memories);
+	d->memories[d->n_memories++] = (struct plan_memory){ .client = address_of(client) };
+}
+
+static size_t count(const struct ruleset *ruleset, const char *name)
+{
+	return set_of(ruleset, name)->n_elements;
+}
+
+/* Each kind of services begins with what is known of its own clients. */
+static void test_memories_begin_apart(void **state)
+{
+	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(TOP GROUP(THREE,
+		SERVICE("tcp", PORT_80 STAYS(60)) ALSO("tcp", "ports = \"81\"; " STAYS(90))));
+	_cleanup_(plan_free_p) struct plan *plan = plan_of(cluster, NULL);
+	_cleanup_(ruleset_free_p) struct ruleset *ruleset = NULL;
+
+	(void)state;
+	remember(plan, 0, "198.51.100.1");
+	ruleset = ruleset_of_plan(plan);
+	assert_int_equal(count(ruleset, "clients/A/tcp-hash-60s"), 1);
+	assert_int_equal(count(ruleset, "clients/A/tcp-hash-90s"), 0);
+}
+
+/* --- services that checks part --------------------------------------------------------------- */
+
+/* Clients are remembered for both protocols, also while one of them misses a member. */
+static void test_parts_have_one_memory(void **state)
+{
+	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(TOP GROUP(THREE,
+		SERVICE("tcp", "ports = \"80,81\"; check = \"tcp\"; " STAYS(300))
+			ALSO("udp", "ports = \"53,54\"; check = \"sip\"; " STAYS(300))));
+	_cleanup_(ruleset_free_p) struct ruleset *whole = ruleset_of(cluster), *parts = NULL;
+	_cleanup_(plan_free_p) struct plan *plan = NULL;
+	_cleanup_(free_p) char *script = NULL;
+
+	(void)state;
+	assert_non_null(set_of(whole, "clients/A/hash-300s"));
+	take_down(cluster, "s", "fe6");
+	plan = plan_of(cluster, NULL);
+	remember(plan, 0, "198.51.100.1");
+	remember(plan, 1, "198.51.100.2");
+	parts = ruleset_of_plan(plan);
+	assert_int_equal(count(parts, "clients/A/hash-300s"), 2);
+	script = script_of(parts);
+	assert_non_null(strstr(script, "goto client/A/tcp-hash-300s/s/up"));
+	assert_non_null(strstr(script, "goto client/A/udp-hash-300s "));
+	assert_null(strstr(script, "clients/A/tcp"));
+	assert_null(strstr(script, "clients/A/udp"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flows),
 		cmocka_unit_test(test_clients),
 		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_memories_begin_apart),
+		cmocka_unit_test(test_parts_have_one_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,13 +58,20 @@ static enum member_state state_of(const struct cluster *cluster, const char *nam
 
 /* --- the cluster ------------------------------------------------------------------------- */
 
+static bool is_well(const struct cluster *cluster)
+{
+	return cluster_is_well(cluster, &cluster_conf(cluster)->groups[0]);
+}
+
 static void test_one_down(void **state)
 {
 	_cleanup_(cluster_free_p) struct cluster *cluster = cluster_of(CONF(CHECKED("")));
 
 	(void)state;
 	assert_int_equal(say(cluster, "web", "fe6", false, 0, 100), 0);
+	assert_true(is_well(cluster));
 	fell(cluster, "web", "fe6", 1);
+	assert_false(is_well(cluster));
 	assert_int_equal(say(cluster, "web", "fe6", true, 2, 100), 0);
 	assert_ejected(cluster, 0, "6");
 	assert_int_equal(state_of(cluster, "fe6"), MEMBER_DOWN);
@@ -73,6 +80,7 @@ static void test_one_down(void **state)
 	rose(cluster, "web", "fe6");
 	assert_ejected(cluster, 0, "");
 	assert_int_equal(state_of(cluster, "fe6"), MEMBER_SERVING);
+	assert_true(is_well(cluster));
 }
 
 /* A service without a check follows those that have one, as long as that leaves it somebody. */
@@ -219,6 +227,65 @@ static void test_a_table_apart(void **state)
 	assert_false(plan_is_ejected(&after->groups[0], find(after, 25), pin.member));
 }
 
+/* Services without a check may each make something else of who is out of those that have one. */
+static void test_unchecked_services_part(void **state)
+{
+	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(
+		CONF(CHECKED("") ", " PORT("all", "25") "min_up = 3; }, " PORT(
+			"some", "26") "}, " PORT("more", "27-28") "}"));
+	_cleanup_(plan_free_p) struct plan *plan = NULL;
+
+	(void)state;
+	fell(cluster, "web", "fe6", 1);
+	plan = plan_of(cluster, NULL);
+	assert_int_not_equal(slots_of(plan, 25, "fe6"), 0);
+	assert_int_equal(slots_of(plan, 26, "fe6"), 0);
+	assert_ptr_equal(find(plan, 28), find(plan, 26));
+	assert_ptr_equal(find(plan, 80), find(plan, 26));
+}
+
+/* Each port with its protocols and service: "53/udp=dns". */
+static char *ports_of(const struct plan_distribution *distribution)
+{
+	const struct conf_ports *ports = distribution->ports;
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	assert_non_null(file);
+	for (size_t i = 0; i < ports->n; i++)
+		fprintf(file, "%s%u/%s=%s", i > 0 ? " " : "", ports->list[i].range.first,
+			conf_protocol_name(ports->list[i].protocols), ports->list[i].service->name);
+	assert_int_equal(fclose(file), 0);
+	return text;
+}
+
+/* While all do well a plan lists no ports: it has those of the configuration. */
+static void test_a_kind_in_parts(void **state)
+{
+	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(CONF(
+		CHECKED("") ", { name = \"dns\"; protocol = \"udp\"; ports = \"53\"; "
+			    "check = \"dns\"; }, { name = \"sip\"; protocol = \"any\"; ports = "
+			    "\"5061,5060\"; check = \"sip\"; }"));
+	_cleanup_(plan_free_p) struct plan *whole = plan_of(cluster, NULL), *parts = NULL;
+	_cleanup_(free_p) char *text = NULL, *rest = NULL;
+	const struct conf_group *group = &cluster_conf(cluster)->groups[0];
+
+	(void)state;
+	assert_int_equal(whole->groups[0].n_distributions, 1);
+	assert_ptr_equal(whole->groups[0].distributions[0].ports, group->kinds[0].ports);
+
+	fell(cluster, "web", "fe6", 1);
+	parts = plan_of(cluster, NULL);
+	assert_int_equal(parts->groups[0].n_distributions, 2);
+	text = ports_of(find(parts, 80));
+	assert_string_equal(text, "80/tcp=web");
+	assert_int_equal(find(parts, 80)->protocols, CONF_PROTOCOL_TCP);
+	rest = ports_of(find(parts, 5060));
+	assert_string_equal(rest, "53/udp=dns 5060/any=sip 5061/any=sip");
+	assert_int_equal(find(parts, 5060)->protocols, CONF_PROTOCOL_ANY);
+}
+
 static void test_slow_start(void **state)
 {
 	_cleanup_(cluster_free_p) struct cluster *cluster = active_cluster_of(CONF(CHECKED("")));
@@ -229,6 +296,7 @@ static void test_slow_start(void **state)
 	plan = plan_of(cluster, NULL);
 	assert_int_equal(slots_of(plan, 80, "fe6"), 12); /* of 256: 10 of 210 */
 	assert_int_equal(state_of(cluster, "fe6"), MEMBER_SERVING);
+	assert_false(is_well(cluster));
 }
 
 /* With nobody left a table has no slots, and its packets are dropped. */
@@ -313,6 +381,8 @@ int main(void)
 		cmocka_unit_test(test_others_are_drained),
 		cmocka_unit_test(test_what_a_new_configuration_keeps),
 		cmocka_unit_test(test_a_table_apart),
+		cmocka_unit_test(test_unchecked_services_part),
+		cmocka_unit_test(test_a_kind_in_parts),
 		cmocka_unit_test(test_slow_start),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_probes),

@@ -47,8 +47,8 @@ static char *summary(const struct plan_group *group)
 			write_table(file, group, distribution->fallback);
 			fputs("]", file);
 		}
-		for (size_t p = 0; p < distribution->n_ports; p++) {
-			const struct plan_port *port = &distribution->ports[p];
+		for (size_t p = 0; p < distribution->ports->n; p++) {
+			const struct conf_port *port = &distribution->ports->list[p];
 
 			fprintf(file, " %s", port_range_format(&port->range, range));
 			if (distribution->protocols == CONF_PROTOCOL_ANY)

@@ -237,8 +237,8 @@ struct ruleset_statement {
 enum { RULESET_STATEMENTS_MAX = 8 };
 
 struct ruleset_rule {
-	/* Empty in a ruleset that was read back from the kernel. */
-	struct ruleset_statement statements[RULESET_STATEMENTS_MAX];
+	/* Room for RULESET_STATEMENTS_MAX, in the arena; NULL if read back from the kernel. */
+	struct ruleset_statement *statements;
 	size_t n_statements;
 	const char *comment;
 	const char *signature;

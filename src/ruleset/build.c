@@ -84,17 +84,24 @@ struct ruleset_chain *build_chain(struct build *b, const char *name, const char 
 struct ruleset_rule *build_rule(
 	struct build *b, struct ruleset_chain *chain, const char *comment, const char *origin)
 {
+	struct ruleset_statement *statements = arena_alloc(
+		&b->ruleset->arena, sizeof(b->scratch_statements));
 	struct ruleset_rule *rules = NULL;
 
-	if (chain != &b->scratch_chain)
+	if (statements && chain != &b->scratch_chain)
 		rules = array_grow(chain->rules, chain->n_rules, sizeof(*rules));
 	if (!rules) {
 		b->failed = true;
-		b->scratch_rule = (struct ruleset_rule){ .comment = NULL };
+		memset(b->scratch_statements, 0, sizeof(b->scratch_statements));
+		b->scratch_rule = (struct ruleset_rule){ .statements = b->scratch_statements };
 		return &b->scratch_rule;
 	}
 	chain->rules = rules;
-	rules[chain->n_rules] = (struct ruleset_rule){ .comment = comment, .origin = origin };
+	rules[chain->n_rules] = (struct ruleset_rule){
+		.statements = statements,
+		.comment = comment,
+		.origin = origin,
+	};
 	return &rules[chain->n_rules++];
 }
 

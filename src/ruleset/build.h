@@ -24,6 +24,7 @@ struct build {
 	struct ruleset_extra scratch_extra;
 	struct ruleset_chain scratch_chain;
 	struct ruleset_rule scratch_rule;
+	struct ruleset_statement scratch_statements[RULESET_STATEMENTS_MAX];
 };
 
 /* A string of the ruleset's; NULL (and failed) without memory. */

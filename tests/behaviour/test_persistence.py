@@ -126,6 +126,22 @@ def test_clients_of_a_member_that_leaves_find_another_and_stay(make_lab, schedul
     assert cluster.members() == last
 
 
+@DRAWS
+def test_clients_stay_when_a_member_leaves_the_file(make_lab, scheduler):
+    cluster = Cluster(make_lab, scheduler)
+    group = cluster.group(None)
+    group["members"][2]["outgoing"] = "50000-50999"
+    cluster.lab.configure(group)
+    cluster.lab["fe5"].ctl("reload")
+    before = cluster.members()
+    # What fe7 has opened itself may live on, and so it is still forwarded to.
+    cluster.reconfigure({"fe5": 100, "fe6": 100})
+    assert cluster.lab["fe5"].member("fe7")["retired"]
+    assert cluster.members() == before
+    newcomers = cluster.members(numbers=range(101, 101 + CLIENTS))
+    assert set(newcomers.values()) == {"fe5", "fe6"}
+
+
 def test_silent_clients_are_forgotten(make_lab):
     # Longer than TCP waits before it sends a lost SYN again.
     cluster = Cluster(make_lab, "hash", persistence=3)

@@ -155,6 +155,23 @@ static void test_distributions(void **state)
 	}
 }
 
+/* Who is in the file no more is in no service: "all members" are still all of them. */
+static void test_a_retired_member_is_no_member(void **state)
+{
+	_cleanup_(conf_free_p) struct conf *before = conf_of(TOP GROUP(THREE, WEB));
+	_cleanup_(cluster_free_p) struct cluster *cluster = NULL;
+	_cleanup_(plan_free_p) struct plan *plan = NULL;
+	struct conf *now = conf_of(TOP GROUP(BALANCER(5) ", " PLAIN(6), WEB));
+
+	(void)state;
+	assert_int_equal(conf_retire_member(now, "A", conf_find_member(before, "fe7")), 1);
+	cluster = cluster_new(now);
+	plan = plan_of(cluster, &(struct plan_what_if){ .assume_active = true });
+	assert_int_equal(plan->groups[0].n_members, 3);
+	assert_null(plan->groups[0].tables[0].subset);
+	assert_null(plan->groups[0].tables[0].memory);
+}
+
 /* --- members, buckets --------------------------------------------------------------- */
 
 static size_t count(const struct plan *plan, const char *member)
@@ -443,6 +460,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_distributions),
+		cmocka_unit_test(test_a_retired_member_is_no_member),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_nobody_serves),

@@ -312,7 +312,6 @@ struct conf_ports *conf_ports_new(const struct conf_service *const *services, si
 struct conf_ports *conf_ports_ref(struct conf_ports *ports);
 /* One owner less; without one the list is freed. NULL: nothing happens. */
 void conf_ports_unref(struct conf_ports *ports);
-DEFINE_CLEANUP(struct conf_ports, conf_ports_unref)
 
 void conf_errors_done(struct conf_errors *errors);
 
@@ -336,6 +335,8 @@ const char *conf_fail_name(enum conf_fail fail);
  */
 bool conf_scheduler_draws(enum conf_scheduler scheduler);
 
+/* True if the member is one of "all members": neither a balancer only nor retired. */
+bool conf_counts_as_member(const struct conf_member *member);
 bool conf_same_members(const struct conf_service *a, const struct conf_service *b);
 
 /* The check of a service, or NULL. */

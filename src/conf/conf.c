@@ -149,6 +149,11 @@ const char *conf_fail_name(enum conf_fail fail)
 	return fail == CONF_FAIL_CLOSED ? "closed" : "open";
 }
 
+bool conf_counts_as_member(const struct conf_member *member)
+{
+	return !member->balancer_only && !member->retired;
+}
+
 /* Of a group that has no members, as drover-helper may be told, there is no array either. */
 bool conf_same_members(const struct conf_service *a, const struct conf_service *b)
 {

@@ -28,7 +28,7 @@ static void write_group(FILE *file, const struct conf_group *group, bool told)
 			prefix_format(&group->vips[i].prefix, vip));
 	}
 	for (size_t i = 0; !told && i < group->n_members; i++)
-		if (!group->members[i].balancer_only && !group->members[i].retired)
+		if (conf_counts_as_member(&group->members[i]))
 			fprintf(file, "member %s %s %u\n", group->name, group->members[i].name,
 				group->members[i].weight);
 	for (size_t i = 0; i < group->n_services; i++)

@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 static bool is_of_kind(const struct conf_kind *kind, const struct conf_service *service,
 	enum conf_protocol protocols)
@@ -84,17 +85,6 @@ static bool is_one_rule(const struct conf_kind *kind)
 	return ports->n > 2 || (ports->list[0].protocols & ports->list[1].protocols);
 }
 
-static int copy_protocol(
-	const struct conf_kind *kind, enum conf_protocol protocol, struct conf_kind *half)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < kind->n_services; i++)
-		if (kind->services[i]->protocol & protocol)
-			r = add_service(half, kind->services[i], protocol);
-	return r < 0 ? r : list_ports(half);
-}
-
 static int keep_protocol(struct conf_kind *kind, enum conf_protocol protocol)
 {
 	size_t n = 0;
@@ -113,11 +103,16 @@ static int split_protocols(struct conf_group *group, size_t index)
 	struct conf_kind *half = array_append(group->kinds, group->n_kinds);
 	struct conf_kind *kind = &group->kinds[index];
 	bool udp_first = kind->services[0]->protocol == CONF_PROTOCOL_UDP;
+	size_t size = kind->n_services * sizeof(*kind->services);
 	int r;
 
-	if (!half)
+	if (half)
+		half->services = malloc(size);
+	if (!half || !half->services)
 		return -ENOMEM;
-	r = copy_protocol(kind, udp_first ? CONF_PROTOCOL_TCP : CONF_PROTOCOL_UDP, half);
+	memcpy(half->services, kind->services, size);
+	half->n_services = kind->n_services;
+	r = keep_protocol(half, udp_first ? CONF_PROTOCOL_TCP : CONF_PROTOCOL_UDP);
 	return r < 0 ? r : keep_protocol(kind, udp_first ? CONF_PROTOCOL_UDP : CONF_PROTOCOL_TCP);
 }
 

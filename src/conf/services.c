@@ -159,7 +159,8 @@ static void fill_members(struct reader *reader, struct conf_service *service)
 
 	if (service->all_members) {
 		for (size_t i = 0; i < group->n_members; i++)
-			if (!group->members[i].balancer_only && !append_member(reader, service, i))
+			if (conf_counts_as_member(&group->members[i]) &&
+				!append_member(reader, service, i))
 				return;
 	} else if (service->n_members > 0) {
 		qsort(service->members, service->n_members, sizeof(*service->members),

@@ -143,8 +143,7 @@ static bool has_vip(const struct conf_group *group, const struct address *vip)
 /* Datagrams that are drawn each for itself are no flow: the next one may be anybody's. */
 static bool has_flows(const struct conf_service *service, uint8_t protocol)
 {
-	bool drawn = service->scheduler == CONF_SCHEDULER_RR ||
-		     service->scheduler == CONF_SCHEDULER_RANDOM;
+	bool drawn = conf_scheduler_draws(service->scheduler);
 
 	return protocol == IPPROTO_TCP || !drawn || service->persistence > 0;
 }

@@ -13,7 +13,7 @@ static bool is_every_member(const struct conf_group *group, const struct conf_se
 	size_t n = 0;
 
 	for (size_t i = 0; i < group->n_members; i++)
-		n += !group->members[i].balancer_only && !group->members[i].retired;
+		n += conf_counts_as_member(&group->members[i]);
 	return service->n_members == n;
 }
 
